@@ -1,0 +1,169 @@
+"""The `grader` command: parses, calls, prints."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from grader.course import CourseError, course_root
+
+app = typer.Typer(
+    help="Sori's grader: release the course, check this machine, grade notebooks.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+console = Console()
+complaints = Console(stderr=True)
+
+_MARK = {"passed": "[green]✓ passed", "partial": "[yellow]◐ partial", "failed": "[red]✗ failed"}
+
+
+@app.command()
+def release(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether anything generated is stale.")] = False,
+    repo: Annotated[str, typer.Option(help="owner/name on GitHub, for the badges and the set-up cells.")] = "",
+) -> None:
+    """Make every notebook from its source: solutions/*.ipynb, then the students' course/."""
+    from grader import release as releasing
+
+    root = course_root()
+    if check:
+        stale = releasing.stale_files(root)
+        if stale:
+            complaints.print("[red]Stale, run `grader release`:[/red]", *stale, sep="\n  ")
+            raise typer.Exit(1)
+        console.print("Every generated file is fresh.")
+        return
+    for name in releasing.release(root, repo):
+        console.print(f"[green]✓[/green] course/{name}/{name}.ipynb")
+
+
+@app.command()
+def score(
+    notebook: Annotated[Path, typer.Argument(help="The notebook to grade.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    seed: Annotated[str, typer.Option(help="The seed that the inputs of the cases are drawn from.")] = "0",
+    unit: Annotated[str, typer.Option(help="The unit; by default the one whose exercises the notebook holds.")] = "",
+) -> None:
+    """Grade one notebook: run it in a fresh kernel, ask all cases of its exercises, hidden ones too."""
+    from grader.course import load_unit, read_notebook, unit_of
+    from grader.examiner import Graded, examine_notebook
+
+    root = course_root()
+    found = read_notebook(notebook)
+    name = unit_of(found, root)
+    if unit and unit != name:
+        raise CourseError(f"{notebook} holds the exercises of {name}, not of {unit}.")
+    with _progress() as progress:
+        task = progress.add_task(f"Grading {name}", total=len(found.cells))
+        graded: Graded = examine_notebook(
+            found,
+            load_unit(root, name),
+            seed,
+            folder=notebook.resolve().parent,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print(json.dumps(graded.summary(), ensure_ascii=False))
+        return
+    summary = graded.summary()
+    table = Table(
+        title=f"{name}: {_points(summary['score'])} of {_points(summary['max_score'])} points", show_lines=False
+    )
+    for heading, justify in (
+        ("Exercise", "left"),
+        ("Points", "right"),
+        ("Status", "left"),
+        ("What to look at", "left"),
+    ):
+        table.add_column(heading, justify=justify, overflow="fold")
+    for exercise, row in summary["exercises"].items():
+        points = f"{_points(row['score'])} / {_points(row['max_score'])}"
+        table.add_row(exercise, points, _MARK.get(row["status"], f"[red]✗ {row['status']}"), row["diagnosis"] or "")
+    console.print(table)
+
+
+@app.command()
+def audit(
+    unit: Annotated[str, typer.Argument(help="One unit; by default all.")] = "",
+) -> None:
+    """Test the tests: each exercise must accept what is right, and reject and name every known mistake."""
+    from grader.audit import audit_all
+
+    table = Table(title="Audit of the hidden tests")
+    headings = ("Unit", "Exercise", "Cases", "Mistakes rejected and named", "Alternatives accepted", "")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("Unit", "Exercise", "") else "right")
+    problems: list[str] = []
+    with console.status("Auditing") as status:
+        for row in audit_all(course_root(), unit or None):
+            status.update(f"Audited {row.exercise}")
+            mark = "[red]✗" if row.problems else "[green]✓"
+            named, accepted = f"{row.named}/{row.misconceptions}", f"{row.accepted}/{row.alternatives}"
+            table.add_row(row.unit, row.exercise, str(row.cases), named, accepted, mark)
+            problems += [f"{row.exercise}: {problem}" for problem in row.problems]
+    if not table.rows:
+        raise CourseError(f"There are no exercises in unit {unit!r}.")
+    console.print(table)
+    for problem in problems:
+        complaints.print(f"[red]✗[/red] {problem}", highlight=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say whether this machine is ready and, where it is not, what to do. Exit status 1 if something must be mended."""
+    from grader.doctor import findings
+
+    marks = {"ok": "[green]✓", "warn": "[yellow]!", "fail": "[red]✗"}
+    table = Table(title="Is this machine ready?", show_lines=False)
+    for heading in ("", "What", "Found", "What to do"):
+        table.add_column(heading, overflow="fold")
+    found = findings()
+    for finding in found:
+        table.add_row(marks[finding.state], finding.name, finding.found, finding.advice)
+    console.print(table)
+    failed = sum(finding.state == "fail" for finding in found)
+    if failed:
+        complaints.print(f"[red]{failed} to mend.[/red]")
+        raise typer.Exit(1)
+    console.print("Ready.")
+
+
+@app.command()
+def demo() -> None:
+    """See it all once: release, a small class hands in, grading, the gradebook, the class's mistakes, feedback."""
+    from grader.demo import run_demo
+
+    run_demo(console)
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one sentence, never a traceback."""
+    try:
+        app()
+    except CourseError as error:
+        complaints.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} cells"),
+        TimeElapsedColumn(), console=complaints, transient=True,
+    )  # fmt: skip
+
+
+def _points(value: float) -> str:
+    return f"{value:g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The whole course life in one minute or two: release, a small class hands in, grading, feedback."""
+
+import inspect
+import re
+import shutil
+import tempfile
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from grader.course import course_root, grade_id, read_notebook
+from grader.exercise import find_exercise
+from grader.gradebook import Submission, grade, hand_in, nbgrader_api
+from grader.release import release
+
+UNIT = "02_attention"
+
+
+@dataclass(frozen=True)
+class Student:
+    """One member of the demo's class: which exercises they got wrong and how; the rest they solved.
+
+    `mistakes` maps an exercise to one of its misconceptions, `code` to a body of their own.
+    """
+
+    name: str
+    about: str
+    mistakes: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    solves: bool = True
+    notebook: bool = True
+
+
+CLASS = (
+    Student("ada", "solved everything"),
+    Student("bora", "handed in an untouched notebook", solves=False),
+    Student("chul", "forgot to divide by √d", mistakes={"attention_scores": "unscaled"}),
+    Student("dana", "lets every frame see the future only", mistakes={"causal_mask": "upper_triangle"}),
+    Student("emre", "raises an error", code={"padding_mask": "return lengths[T]"}),
+    Student("fatma", "loops for ever", code={"causal_mask": "while True:\n    pass"}),
+    Student("goran", "handed in something that is no notebook", notebook=False),
+    Student(
+        "hana", "forgot √d too, and the transpose", mistakes={"attention_scores": "unscaled", "split_heads": "viewed"}
+    ),
+)
+
+
+def run_demo(console: Console) -> None:
+    """Release a unit on a scratch copy of the course, grade a class, print what an instructor would look at."""
+    source = course_root()
+    root = Path(tempfile.mkdtemp(prefix="sori-demo-"))
+    console.print(f"Working on a scratch copy in {root}; your checkout stays as it is.")
+    (root / "solutions" / UNIT).mkdir(parents=True)
+    shutil.copy(source / "solutions" / UNIT / f"{UNIT}.py", root / "solutions" / UNIT)
+    shutil.copy(source / "nbgrader_config.py", root)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as progress:
+        task = progress.add_task("Releasing", total=2 * len(CLASS) + 1)
+        release(root)
+        progress.advance(task)
+        solved = read_notebook(root / "solutions" / UNIT / f"{UNIT}.ipynb")
+        released = read_notebook(root / "course" / UNIT / f"{UNIT}.ipynb")
+        for student in CLASS:
+            hand_in(root, UNIT, student.name, _submission(student, solved, released))
+        api = nbgrader_api(root, Examine={"cell_seconds": 10.0})
+        graded: list[Submission] = []
+        for student in CLASS:
+            progress.update(task, description=f"Grading {student.name}, who {student.about}")
+            graded.append(grade(api, UNIT, student.name))
+            progress.advance(task)
+        for submission in graded:
+            progress.update(task, description=f"Writing feedback for {submission.student}")
+            if not submission.trouble:
+                api.generate_feedback(UNIT, submission.student)
+            progress.advance(task)
+    _print(console, root, graded)
+
+
+def _submission(student: Student, solved: NotebookNode, released: NotebookNode) -> str:
+    """What the student hands in, as the text of a file."""
+    if not student.notebook:
+        return "Dear teacher, the notebook would not save, so I copied the text.\n"
+    answers = {grade_id(cell): cell.source for cell in solved.cells if grade_id(cell)}
+    notebook = nbformat.from_dict(released)
+    for cell in notebook.cells:
+        name = grade_id(cell)
+        if cell.metadata.get("nbgrader", {}).get("solution") and student.solves:
+            cell.source = _answer(student, name, answers[name])
+    return nbformat.writes(notebook)
+
+
+def _answer(student: Student, name: str, right: str) -> str:
+    if name in student.code:
+        signature = re.search(r"def .*?:\n", right, re.DOTALL)
+        assert signature is not None
+        return signature[0] + textwrap.indent(student.code[name], "    ")
+    if name in student.mistakes:
+        wrong = next(one for one in find_exercise(name).misconceptions if one.name == student.mistakes[name])
+        body = inspect.getsource(wrong.function)
+        return f"def {name}" + body[body.index(f"def {wrong.name}") + len(f"def {wrong.name}") :]
+    return right
+
+
+def _print(console: Console, root: Path, graded: list[Submission]) -> None:
+    table = Table(title=f"Gradebook, {UNIT}")
+    for heading, justify in (("Student", "left"), ("who", "left"), ("Points", "right"), ("Mistakes found", "left")):
+        table.add_column(heading, justify=justify, overflow="fold")
+    mistakes: Counter[tuple[str, str]] = Counter()
+    for student, submission in zip(CLASS, graded, strict=True):
+        found = [(record["exercise"], record["mistake"]) for record in submission.records if record["mistake"]]
+        mistakes.update(found)
+        seen = f"[yellow]needs a human:[/yellow] {submission.trouble}" if submission.trouble else _list(found)
+        points = "–" if submission.trouble else f"{submission.score:g} / {submission.max_score:g}"
+        table.add_row(student.name, student.about, points, seen)
+    console.print(table)
+    common = Table(title="The class's most common mistakes")
+    for heading in ("Times", "Exercise", "Mistake"):
+        common.add_column(heading, justify="right" if heading == "Times" else "left")
+    for (exercise, mistake), count in mistakes.most_common(8):
+        common.add_row(str(count), exercise, mistake)
+    console.print(common)
+    feedback = root / "gradebook" / "feedback"
+    console.print(f"Feedback, one page a student: {feedback}/<student>/{UNIT}/{UNIT}.html")
+    console.print("Next: `make lab` opens the course; README.md says how to run your own class.")
+
+
+def _list(found: list[tuple[str, str]]) -> str:
+    names = [f"{exercise}: {mistake}" for exercise, mistake in found[:3]]
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return "; ".join(names) + more or "none"

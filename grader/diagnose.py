@@ -1,0 +1,129 @@
+"""From a wrong answer to the mistake that makes it.
+
+A catalogued misconception is named where it gives the learner's own wrong answers on the same inputs. Otherwise
+the form of the answer is looked at: nothing returned, another type, transposed, a constant factor.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from grader.answer import answer
+from grader.compare import Difference, close, compare
+from grader.exercise import Answer, Exercise, Misconception, Tolerance
+from grader.verdict import Diagnosis, Outcome
+
+#: How many failed, and how many passed, cases a misconception is tried on.
+MAX_CASES = 6
+
+#: For each kind of finding: what to call the mistake, and what helps.
+_FORMS = {
+    "missing": ("not written yet", "Replace `raise NotImplementedError` with your code, then run the cell again."),
+    "time": ("takes too long", "Try it by hand on a tiny input, and look for a loop that does not end."),
+    "none": ("returns nothing", "Is there a `return`? A function without one gives back None."),
+    "modified": (
+        "changes its arguments",
+        "Work on a copy, `x = x.clone()`, and avoid `+=` and `x[...] =` on what you were given.",
+    ),
+    "no_gradient": (
+        "the gradient stops",
+        "Something cuts the graph: `.detach()`, `.item()`, `.numpy()`, `no_grad`, or `torch.tensor(...)` of a tensor.",
+    ),
+    "gradient": (
+        "wrong gradient",
+        "The values are right, so look for a step whose slope differs: clamp, where, abs, rounding, detach.",
+    ),
+    "dtype": ("wrong dtype", "Results keep the dtype of the input unless the docstring says otherwise."),
+    "no_error": ("does not reject bad input", "The docstring says when to raise ValueError; check for it first."),
+    "nan": ("gives NaN", "Where might you divide by zero, take log of zero, or subtract infinities?"),
+    "raised": (
+        "raises an error",
+        "Call your function on a small input in a cell of its own; read the error's last line.",
+    ),
+    "type": ("returns another type", "Compare what you return with the docstring's last line."),
+    "kernel": ("the kernel was lost", "The code ended Python itself, or used up its memory."),
+}
+
+
+def diagnose(exercise: Exercise, outcomes: Sequence[Outcome]) -> Diagnosis | None:
+    """The mistake behind the failed outcomes, or None where all passed."""
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    if not failed:
+        return None
+    first = failed[0].finding
+    assert first is not None
+    if first.kind in ("missing", "time", "none", "kernel"):
+        return _by_form(failed[0], first)
+    named = _misconception(exercise, outcomes)
+    if named is not None:
+        return Diagnosis(named.name, named.says, named.hint)
+    return _by_form(failed[0], first)
+
+
+def _misconception(exercise: Exercise, outcomes: Sequence[Outcome]) -> Misconception | None:
+    """The one that gives the learner's wrong answers in most failed cases, and nowhere a different answer.
+
+    A mistake that would have shown in a case that the learner got right is not theirs.
+    """
+    answered = [outcome for outcome in outcomes if outcome.exchanges]
+    failed = [outcome for outcome in answered if not outcome.passed][:MAX_CASES]
+    passed = [outcome for outcome in answered if outcome.passed][:MAX_CASES]
+    best, most = None, 0
+    for candidate in exercise.misconceptions:
+        matches = sum(_gives(exercise, candidate, outcome) for outcome in failed)
+        if matches > most and all(_gives(exercise, candidate, outcome) for outcome in passed):
+            best, most = candidate, matches
+    return best
+
+
+def _gives(exercise: Exercise, candidate: Misconception, outcome: Outcome) -> bool:
+    """Whether the misconception answers every question of the case as the learner did."""
+    return all(
+        _same_answer(answer(candidate.function, exchange.question), exchange.got, exercise.tolerance)
+        for exchange in outcome.exchanges
+    )
+
+
+def _by_form(outcome: Outcome, finding: Difference) -> Diagnosis:
+    mistake, hint = _relation(outcome) or _FORMS.get(
+        finding.kind,
+        (
+            "a wrong answer",
+            "Compare your result with the expected one on the smallest case, number by number.",
+        ),
+    )
+    return Diagnosis(mistake, finding.says, hint)
+
+
+def _relation(outcome: Outcome) -> tuple[str, str] | None:
+    """How a wrong tensor relates to the expected one as a whole, if it does."""
+    if not outcome.exchanges or outcome.exchanges[-1].expected is None:
+        return None
+    got, expected = outcome.exchanges[-1].got.value, outcome.exchanges[-1].expected.value
+    if not (isinstance(got, torch.Tensor) and isinstance(expected, torch.Tensor) and got.dtype == expected.dtype):
+        return None
+    wrong = got.shape != expected.shape or not close(got, expected, Tolerance()).all()
+    if wrong and got.ndim >= 2 and got.mT.shape == expected.shape and close(got.mT, expected, Tolerance()).all():
+        return "transposed", "Your answer has the right numbers with its last two dimensions exchanged."
+    if wrong and got.shape == expected.shape and got.is_floating_point():
+        ratios = (got / expected)[expected.abs() > 1e-6]
+        if ratios.numel() > 1 and ratios.isfinite().all() and close(ratios, ratios[:1], Tolerance(atol=1e-3)).all():
+            return "off by a factor", f"Every number is {ratios[0].item():.4g} times what it should be."
+    return None
+
+
+def _same_answer(one: Answer, other: Answer, tolerance: Tolerance) -> bool:
+    """Whether two answers to one question agree in value and gradients, or in the error."""
+    if one.error or other.error:
+        return one.error == other.error and one.message == other.message
+    if compare(one.value, other.value, tolerance) is not None:
+        return False
+    if one.gradients is None or other.gradients is None:
+        return one.gradients is other.gradients
+    return all(_same_gradient(a, b) for a, b in zip(one.gradients, other.gradients, strict=True))
+
+
+def _same_gradient(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other or not (other if one is None else one).any()
+    return compare(one, other, Tolerance(atol=1e-4, rtol=1e-3)) is None

@@ -1,0 +1,1 @@
+"""The hidden tests: one module a unit, named after its topic."""

@@ -1,0 +1,208 @@
+"""From answers to a verdict: asks an exercise's cases, compares, counts the groups that pass.
+
+Judging never runs the learner's code: it calls `ask`, which may put the question to the same process (a
+learner's own `check`) or to a kernel elsewhere (grading).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from grader.answer import answer, flatten, is_floating
+from grader.compare import Difference, compare
+from grader.diagnose import diagnose
+from grader.draw import Draw
+from grader.exercise import Answer, Case, Exercise, ExerciseError, Question, Tolerance, Wrong
+from grader.verdict import Exchange, Outcome, Verdict
+
+#: Draws the practice cases; public, so that everyone sees the same ones.
+PRACTICE_SEED = "practice"
+
+_UNTOUCHED = Case("arguments left as they were", lambda draw: None, "arguments", True, True, False, 0.0)
+
+Ask = Callable[[Question], Answer]
+
+
+def judge(exercise: Exercise, ask: Ask, seed: int | str = PRACTICE_SEED, practice: bool = False) -> Verdict:
+    """Ask the cases (only the practice ones if `practice`), on inputs drawn from `seed`.
+
+    After a call that ran out of time, found nothing to call, or lost its kernel, no further question is put:
+    the remaining cases fail for the same reason.
+    """
+    outcomes: list[Outcome] = []
+    stopped: Difference | None = None
+    for case in exercise.cases:
+        if practice and not case.practice:
+            continue
+        if stopped is None:
+            outcome = _try(exercise, case, ask, seed)
+            if outcome is None:
+                continue
+            if outcome.finding is not None and outcome.finding.kind in ("time", "missing", "kernel"):
+                stopped = outcome.finding
+        else:
+            outcome = Outcome(case, stopped)
+        outcomes.append(outcome)
+    outcomes += _arguments_outcome(outcomes)
+    return Verdict(exercise.name, exercise.unit, tuple(outcomes), diagnose(exercise, outcomes))
+
+
+def leaf_names(question: Question) -> list[str]:
+    """What the floating tensors in a question's arguments are called, in order."""
+    names = [
+        f"argument {i}{path}" for i, one in enumerate(question.args, 1) for path, t in flatten(one) if is_floating(t)
+    ]
+    for key, one in question.kwargs.items():
+        names += [f"argument {key!r}{path}" for path, tensor in flatten(one) if is_floating(tensor)]
+    return names
+
+
+def _try(exercise: Exercise, case: Case, ask: Ask, seed: int | str) -> Outcome | None:
+    """How one case goes; None for the gradients of a case in which an error is due."""
+    exchanges: list[Exchange] = []
+    # A gradient case draws the same inputs as the case that it comes from.
+    draw = Draw(seed, exercise.unit, exercise.name, case.name.removesuffix("/gradient"))
+
+    def put(question: Question) -> Answer:
+        question = replace(question, forbids=exercise.forbids, seconds=case.seconds)
+        got = ask(question)
+        exchanges.append(Exchange(question, got, None if case.is_property else _expected(exercise, question)))
+        return got
+
+    if case.is_property:
+        finding = _hold(case, draw, put)
+    else:
+        question = _question(case.make(draw))
+        if case.name.endswith("/gradient"):
+            cotangents = _cotangents(exercise, question, draw)
+            if cotangents is None:
+                return None
+            question = replace(question, cotangents=cotangents)
+        put(question)
+        finding = _finding(exchanges[-1], exercise.tolerance)
+    return Outcome(case, finding, tuple(exchanges))
+
+
+def _arguments_outcome(outcomes: list[Outcome]) -> list[Outcome]:
+    """The group that every function with arguments it could change has: whether it left them as they were."""
+    exchanges = [exchange for outcome in outcomes for exchange in outcome.exchanges if exchange.got.error is None]
+    if not any(_mutable(exchange.question) for exchange in exchanges):
+        return []
+    guilty = [exchange for exchange in exchanges if exchange.got.modified]
+    finding = None
+    if guilty:
+        changed = " and ".join(guilty[0].got.modified)
+        finding = Difference("modified", f"it changed {changed}; a function leaves its arguments as they were")
+    return [Outcome(_UNTOUCHED, finding)]
+
+
+def _mutable(question: Question) -> bool:
+    values = [*question.args, *question.kwargs.values()]
+    return any(isinstance(value, torch.Tensor | list | dict) for value in values)
+
+
+def _question(made: Any) -> Question:
+    if isinstance(made, Question):
+        return made
+    return Question(args=made if isinstance(made, tuple) else (made,))
+
+
+def _expected(exercise: Exercise, question: Question) -> Answer:
+    """The oracle's answer, which may be a ValueError; any other error is our fault."""
+    expected = answer(exercise.oracle, replace(question, forbids=(), seconds=60.0))
+    if expected.error not in (None, "ValueError"):
+        raise ExerciseError(f"the oracle of {exercise.name} failed: {expected.error}: {expected.message}")
+    return expected
+
+
+def _cotangents(exercise: Exercise, question: Question, draw: Draw) -> tuple[torch.Tensor, ...] | None:
+    """One random tensor for each floating tensor in the oracle's result; None where the oracle raises."""
+    expected = _expected(exercise, question)
+    if expected.error is not None:
+        return None
+    results = [result for _, result in flatten(expected.value) if is_floating(result)]
+    return tuple(draw.normal(*result.shape).to(result.dtype) for result in results)
+
+
+def _hold(case: Case, draw: Draw, put: Ask) -> Difference | None:
+    """Run a property to its end; what it finds wrong, or how a call inside it failed."""
+    conversation = case.make(draw)
+    try:
+        question = next(conversation)
+        while True:
+            got = put(_question(question))
+            finding = _trouble(got)
+            if finding is not None:
+                return finding
+            question = conversation.send(got)
+    except StopIteration:
+        return None
+    except Wrong as wrong:
+        return Difference("property", str(wrong))
+    except (TypeError, AttributeError, IndexError, KeyError, RuntimeError, ValueError) as error:
+        return Difference("type", f"the result is not of the form that the docstring asks for ({error})")
+    finally:
+        conversation.close()
+
+
+def _finding(exchange: Exchange, tolerance: Tolerance) -> Difference | None:
+    got, expected = exchange.got, exchange.expected
+    assert expected is not None
+    if expected.error is not None:
+        if got.error == expected.error:
+            return None
+        if got.error is None:
+            return Difference("no_error", f"it should raise {expected.error}, but it returned a value")
+        return _trouble(got)
+    trouble = _trouble(got)
+    if trouble is not None:
+        return trouble
+    if got.value is None and expected.value is not None:
+        return Difference("none", "it returned None")
+    difference = compare(got.value, expected.value, tolerance)
+    if difference is not None:
+        return difference
+    if exchange.question.cotangents is not None:
+        return _gradient_finding(exchange, tolerance)
+    return None
+
+
+def _trouble(got: Answer) -> Difference | None:
+    """How a call failed to give a value at all."""
+    if got.error is None:
+        return None
+    if got.timed_out:
+        return Difference(
+            "time",
+            f"{got.message}: is there a loop that never ends, or one that could be a tensor operation?",
+        )
+    if got.error in ("Missing", "NotImplementedError"):
+        return Difference(
+            "missing",
+            "it is not written yet" if got.error != "Missing" else f"it is not there: {got.message}",
+        )
+    if got.error == "KernelError":
+        return Difference("kernel", got.message)
+    place = f" ({got.line})" if got.line else ""
+    return Difference("raised", f"it raised {got.error}: {got.message or 'no message'}{place}")
+
+
+def _gradient_finding(exchange: Exchange, tolerance: Tolerance) -> Difference | None:
+    assert exchange.expected is not None
+    names = leaf_names(exchange.question)
+    wanted = exchange.expected.gradients or ()
+    got = exchange.got.gradients
+    if got is None or len(got) != len(wanted):
+        return Difference("gradient", "its gradients cannot be taken")
+    for name, one, other in zip(names, got, wanted, strict=True):
+        if other is None or not other.any():
+            continue
+        if one is None:
+            return Difference("no_gradient", f"no gradient reaches {name}")
+        loose = Tolerance(atol=max(tolerance.atol, 1e-5), rtol=max(tolerance.rtol, 1e-3))
+        difference = compare(one, other, loose, f"the gradient for {name}")
+        if difference is not None:
+            return Difference("gradient", difference.says, difference.detail)
+    return None

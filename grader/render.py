@@ -1,0 +1,134 @@
+"""A verdict as people read it: lines of text, HTML, and a picture of expected beside yours."""
+
+import io
+from base64 import b64encode
+from html import escape
+
+import torch
+
+from grader.verdict import Outcome, Verdict
+
+# Okabe–Ito colours, dark enough on white and light enough on black.
+_GREEN, _RED = "#009E73", "#D55E00"
+
+
+def as_text(verdict: Verdict) -> str:
+    """One line a group, then the mistake and a hint."""
+    lines = [f"{verdict.exercise}: {headline(verdict)}"]
+    for group, passed in verdict.groups.items():
+        lines.append(f"  {'✓' if passed else '✗'} {group}: {_group_line(verdict, group)}")
+    if verdict.diagnosis is not None:
+        lines.append(f"  {_mistake(verdict)}")
+        if verdict.diagnosis.hint:
+            lines.append(f"  Hint: {verdict.diagnosis.hint}")
+    return "\n".join(lines)
+
+
+def as_html(verdict: Verdict, picture: bool = True) -> str:
+    """The same as a small block of HTML; `picture` adds expected beside yours for a failed practice case."""
+    colour = _GREEN if verdict.status == "passed" else _RED
+    rows = "".join(
+        f'<tr><td style="color:{_GREEN if passed else _RED};font-weight:600;white-space:nowrap;text-align:left">'
+        f"{'✓ passed' if passed else '✗ not yet'}</td>"
+        f'<td style="text-align:left;font-weight:600;white-space:nowrap">{escape(group)}</td>'
+        f'<td style="text-align:left">{escape(_group_line(verdict, group))}</td></tr>'
+        for group, passed in verdict.groups.items()
+    )
+    parts = [
+        f'<div style="border-left:4px solid {colour};padding:2px 12px;margin:4px 0">'
+        f"<div><code>{escape(verdict.exercise)}</code>: <b>{escape(headline(verdict))}</b></div>"
+        f'<table style="margin:4px 0">{rows}</table>'
+    ]
+    if verdict.diagnosis is not None:
+        parts.append(f"<div><b>{escape(_mistake(verdict))}</b></div>")
+        if verdict.diagnosis.hint:
+            parts.append(f"<div>Hint: {escape(verdict.diagnosis.hint)}</div>")
+    png = _picture(verdict) if picture else None
+    if png is not None:
+        text = f"The expected answer beside yours for {verdict.exercise}"
+        parts.append(f'<img alt="{escape(text)}" src="data:image/png;base64,{b64encode(png).decode()}">')
+    return "".join(parts) + "</div>"
+
+
+def headline(verdict: Verdict) -> str:
+    """`all 3 groups of cases pass`, or how many do."""
+    groups = verdict.groups
+    passed = sum(groups.values())
+    if not groups or verdict.status == "missing":
+        return "not written yet"
+    plural = "group" if len(groups) == 1 else "groups"
+    if passed < len(groups):
+        return f"{passed} of {len(groups)} {plural} of cases pass"
+    return f"all {len(groups)} {plural} of cases pass" if len(groups) > 1 else "the one group of cases passes"
+
+
+def _mistake(verdict: Verdict) -> str:
+    diagnosis = verdict.diagnosis
+    assert diagnosis is not None
+    return diagnosis.says[:1].upper() + diagnosis.says[1:]
+
+
+def _group_line(verdict: Verdict, group: str) -> str:
+    outcomes = [outcome for outcome in verdict.outcomes if outcome.case.group == group]
+    failed = next((outcome for outcome in outcomes if not outcome.passed), None)
+    if failed is None:
+        return "as it should be" if len(outcomes) == 1 else f"{len(outcomes)} cases"
+    finding = failed.finding
+    assert finding is not None
+    detail = f"; {finding.detail}" if finding.detail and failed.case.practice else ""
+    return f"{failed.case.label}: {finding.says}{detail}"
+
+
+def _picture(verdict: Verdict) -> bytes | None:
+    """A PNG of the first failed practice case whose expected answer and yours can be drawn, else None."""
+    for outcome in verdict.outcomes:
+        if outcome.passed or not outcome.case.practice or outcome.case.name.endswith("/gradient"):
+            continue
+        pair = _drawable(outcome)
+        if pair is not None:
+            return _draw(*pair, outcome.case.label)
+    return None
+
+
+def _drawable(outcome: Outcome) -> tuple[torch.Tensor, torch.Tensor] | None:
+    if not outcome.exchanges or outcome.exchanges[0].expected is None:
+        return None
+    got, expected = outcome.exchanges[0].got.value, outcome.exchanges[0].expected.value
+    if isinstance(got, tuple) and isinstance(expected, tuple) and got and expected:
+        got, expected = got[0], expected[0]
+    if not (isinstance(got, torch.Tensor) and isinstance(expected, torch.Tensor)):
+        return None
+    got, expected = _plane(got), _plane(expected)
+    if got is None or expected is None or got.ndim != expected.ndim:
+        return None
+    return got, expected
+
+
+def _plane(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The last two dimensions as real numbers, small enough to draw; None for a single number."""
+    if tensor.numel() < 2 or tensor.is_complex():
+        return None
+    while tensor.ndim > 2:
+        tensor = tensor[0]
+    return tensor[..., :400].double() if tensor.numel() else None
+
+
+def _draw(got: torch.Tensor, expected: torch.Tensor, label: str) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 2.6), layout="constrained", facecolor="white")
+    left, right = figure.subplots(1, 2, sharey=True)
+    finite = expected[expected.isfinite()]
+    low, high = (finite.min().item(), finite.max().item()) if finite.numel() else (0.0, 1.0)
+    for axes, values, title in ((left, expected, "expected"), (right, got, "yours")):
+        axes.set_title(f"{title}, shape {tuple(values.shape)}", fontsize=10)
+        if values.ndim == 1:
+            axes.plot(values.numpy(), color="#0072B2", marker="." if len(values) < 40 else "")
+        else:
+            drawn = axes.imshow(values.numpy(), aspect="auto", cmap="viridis", vmin=low, vmax=high or low + 1)
+    if expected.ndim == 2:
+        figure.colorbar(drawn, ax=[left, right])
+    figure.suptitle(label, fontsize=10)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    return buffer.getvalue()
