@@ -24,7 +24,7 @@ DATA = Path(__file__).resolve().parent
 TABLE = "recordings.tsv"
 COLUMNS = ("name", "file", "text", "speaker", "seconds", "sample_rate", "source", "licence", "sha256")
 FONT = "fonts/SoriHangul.ttf"
-FONT_SHA256 = "0" * 64
+FONT_SHA256 = "ac70ed735d7fd9a86ffb7d93d1d7c3c7eaa40be5a53d48f143a2e7c5446059a3"
 SAMPLE_RATE = 16_000
 
 PROMPTS, SENTENCES, TRANSCRIPTS, FONTS = (
@@ -260,23 +260,23 @@ def make_font(folders: dict[str, Path], output: Path) -> None:
     from fontTools.ttLib import TTFont
 
     font = TTFont(folders[FONTS] / "usr/share/fonts/truetype/nanum/NanumGothic.ttf", recalcTimestamp=False)
+    copyright_line, designers = (font["name"].getDebugName(number) for number in (0, 9))
     options = subset.Options(hinting=False, layout_features=[], notdef_outline=True, glyph_names=False)
     options.drop_tables += ["kern", "gasp", "TSI0", "TSI1", "TSI2", "TSI3", "TSI5"]
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=font_characters())
     subsetter.subset(font)
-    copied = {number: str(font["name"].getDebugName(number)) for number in (0, 9)}
     font["name"].names = []
     names = {
         0: "Copyright (c) 2010, NAVER Corporation (http://www.nhncorp.com), with Reserved Font Name Nanum, "
-        f"Naver Nanum, NanumGothic, Naver NanumGothic. {copied[0]}",
+        f"Naver Nanum, NanumGothic, Naver NanumGothic. {copyright_line}",
         1: "Sori Hangul",
         2: "Regular",
         3: "Sori Hangul Regular, from 3.021",
         4: "Sori Hangul",
         5: "Version 3.021",
         6: "SoriHangul-Regular",
-        9: copied[9],
+        9: designers,
         10: "A subset of NanumGothic 3.021, unhinted and renamed.",
         13: "This Font Software is licensed under the SIL Open Font License, Version 1.1.",
         14: "http://scripts.sil.org/OFL",

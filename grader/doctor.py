@@ -36,6 +36,8 @@ try:
     import torchaudio
     found["torchaudio"] = torchaudio.__version__
 except BaseException as error:
+    while error.__cause__:
+        error = error.__cause__
     found["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
 print(json.dumps(found))
 """
@@ -131,15 +133,12 @@ def torch_pair() -> Finding:
     try:
         torch, torchaudio = (Version(importlib.metadata.version(package)) for package in ("torch", "torchaudio"))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "fail", "not both installed", "Install the pair: `pip install torch torchaudio`.")
+        wanted = " ".join(f'"{package}{_range(package)}"' for package in ("torch", "torchaudio"))
+        return Finding(name, "fail", "not both installed", f"Install the pair: `pip install {wanted}`.")
     trouble = []
-    version = torch.public if torch in _range("torch") else torchaudio.public
-    advice = f"Install both from one source: `pip install --force-reinstall torch=={version} torchaudio=={version}`."
     if torch.release != torchaudio.release:
         trouble.append("they were not released together")
-        other = "torchaudio" if version == torch.public else "torch"
-        advice = f"Install {other} {version}: `pip install {other}=={version}`."
-    elif torch.local and torchaudio.local and torch.local != torchaudio.local:
+    if torch.local and torchaudio.local and torch.local != torchaudio.local:
         trouble.append(f"one is built for {torch.local}, the other for {torchaudio.local}")
     imported = _import_pair()
     if error := imported.get("error"):
@@ -149,6 +148,11 @@ def torch_pair() -> Finding:
             trouble.append("torchaudio is built for CUDA, torch for the CPU")
     if trouble:
         found = f"torch {torch}, torchaudio {torchaudio}: {'; '.join(trouble)}"
+        fits, other = (torch, "torchaudio") if torch in _range("torch") else (torchaudio, "torch")
+        advice = f"Install {other} {fits.public}: `pip install {other}=={fits.public}`."
+        if error or torch.release == torchaudio.release:
+            pair = f"torch=={fits.public} torchaudio=={fits.public}"
+            advice = f"Install both from one source: `pip install --force-reinstall {pair}`."
         return Finding(name, "fail" if error else "warn", found, advice)
     return Finding(name, "ok", f"{imported['torch']} and {imported['torchaudio']}")
 

@@ -8,6 +8,7 @@ import ast
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,6 @@ from grader.verdict import Verdict
 CELL_SECONDS = 60.0
 #: How often a kernel that died is replaced before the rest of a notebook is given up.
 MAX_RESTARTS = 3
-#: Sockets that are files, where there are such: other users of the machine cannot connect to them.
-_TRANSPORT = Config() if sys.platform == "win32" else Config({"KernelManager": {"transport": "ipc"}})
 
 
 @dataclass(frozen=True)
@@ -168,6 +167,10 @@ class _Examination:
         return {index: [name for name, at in last.items() if at == index] for index in last.values()}
 
     def _run_in_fresh_kernel(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="sori-") as sockets:
+            self._run_with(_transport(Path(sockets)))
+
+    def _run_with(self, config: Config) -> None:
         client = _Client(
             self.notebook,
             timeout=self.cell_seconds,
@@ -175,7 +178,7 @@ class _Examination:
             allow_errors=True,
             kernel_name="python3",
             kernel_manager_class=AsyncKernelManager,
-            config=_TRANSPORT,
+            config=config,
             resources={"metadata": {"path": str(self.folder)}} if self.folder else {},
             shutdown_kernel="immediate",
         )
@@ -227,6 +230,13 @@ class _Asker:
             return Answer(error="KernelError", message=f"the kernel gave no answer ({error})")
 
 
+def _transport(folder: Path) -> Config:
+    """Sockets that are files in a folder of ours, where there are such: no other user can connect to them."""
+    if sys.platform == "win32":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "connection_file": str(folder / "kernel.json")}})
+
+
 def _lost(question: Question) -> Answer:
     return Answer(error="KernelError", message="the kernel died before this exercise could be asked")
 
@@ -264,8 +274,9 @@ class Examine(NbGraderPreprocessor):
 
 def _record(verdict: Verdict) -> dict:
     """What reports read from an autograded notebook: status, groups, and the mistake's name."""
-    mistake = verdict.diagnosis.mistake if verdict.diagnosis else None
-    return {"exercise": verdict.exercise, "status": verdict.status, "groups": verdict.groups, "mistake": mistake}
+    diagnosis = verdict.diagnosis
+    found = {"mistake": diagnosis.mistake, "says": diagnosis.says} if diagnosis else {"mistake": None, "says": None}
+    return {"exercise": verdict.exercise, "status": verdict.status, "groups": verdict.groups, **found}
 
 
 def _harmless(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -1,4 +1,4 @@
-"""Grading one notebook: in a kernel of its own, decided outside it, and nothing that goes wrong costs more than its own."""
+"""Grading one notebook: in a kernel of its own, decided outside it; what goes wrong costs only its own points."""
 
 import json
 import subprocess
@@ -114,8 +114,8 @@ def test_a_cell_without_end_is_stopped_and_the_rest_is_graded(right, examine):
 def test_forged_replies_and_a_shell_that_lies_earn_nothing(scratch_course, examine):
     """The kernel's own answering code is replaced by one that always says what it likes."""
     notebook = edited(scratch_course, UNIT, lambda cell: None)
-    forged = "import grader.answer\ngrader.answer.reply = lambda *_: 'full marks'\nget_ipython().user_expressions = lambda *_: {}"
-    notebook.cells.insert(0, code(forged))
+    forged = "import grader.answer\ngrader.answer.reply = lambda *_: 'full marks'\n"
+    notebook.cells.insert(0, code(forged + "get_ipython().user_expressions = lambda *_: {}"))
     assert examine(notebook).total == 0
 
 

@@ -245,7 +245,7 @@ def deeper(draw):
     return draw.normal(3, 2, 4, 6)
 
 
-@rms.hidden_case(group="shapes")
+@rms.case(group="shapes")
 def batch_of_one(draw):
     """a batch of one, (1, T)"""
     return draw.normal(1, 6)
@@ -271,7 +271,7 @@ def only_silence(draw):
     return torch.zeros(draw.integer(3, 6), draw.integer(7, 12))
 
 
-@rms.hidden_case(group="edge")
+@rms.case(group="edge")
 def pauses(draw):
     """a sound with pauses in it"""
     x = draw.normal(2, 10)

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -53,8 +55,8 @@ waveform = load_clip("tt-weasels")
 play(waveform, "A telephone exchange has something to tell you.")
 
 # %% [markdown] lang="en"
-# It is a real message: the Asterisk telephone system says it when nothing works any more.
-# (Voice: Allison Smith, licence CC BY-SA 3.0; the folder `data/` tells where each recording comes from.)
+# It is a real announcement, a joke that the makers of the Asterisk telephone system had recorded among the serious
+# ones. (Voice: Allison Smith, licence CC BY-SA 3.0; the folder `data/` tells where each recording comes from.)
 #
 # Here is the sentence in letters, and the sound as the computer has it.
 
@@ -67,8 +69,9 @@ print("five of the numbers:", [round(value, 4) for value in waveform[30_400:30_4
 print(f"the smallest of all is {waveform.min():.3f}, the largest {waveform.max():.3f}")
 
 # %% [markdown] lang="en"
-# 47 216 numbers in, 35 characters out. A program that finds the characters from the numbers is a *speech recogniser*;
-# one that goes the other way is a *speech synthesiser*. By the end of the course you will have built the parts of both.
+# 47 216 numbers in, 35 characters out. A program that finds the characters from the numbers is a *speech
+# recogniser*; one that goes the other way is a *speech synthesiser*. By the end of the course you will have built
+# the parts of both.
 #
 # If the cells above ran, your machine is ready. This one says what it works with; a GPU is not needed in any unit.
 
@@ -82,12 +85,12 @@ print(f"GPU: {torch.cuda.get_device_name() if torch.cuda.is_available() else 'no
 # %% [markdown] lang="en"
 # ## 0.2 What the numbers are
 #
-# Sound is air pressure that swings. A microphone turns the swing into a voltage, and a converter reads the voltage again
-# and again, at equal steps of time. Each reading is a **sample**. How many are read in one second is the
+# Sound is air pressure that swings. A microphone turns the swing into a voltage, and a converter reads the voltage
+# again and again, at equal steps of time. Each reading is a **sample**. How many are read in one second is the
 # **sample rate**: here 16 000 per second, written 16 000 Hz or 16 kHz (hertz means *per second*).
 #
-# A sample's value is the **amplitude** at that moment: how far the pressure is from rest, as a fraction of the largest
-# value that the format can hold. So it lies between −1 and 1, and 0 is rest.
+# A sample's value is the **amplitude** at that moment: how far the pressure is from rest, as a fraction of the
+# largest value that the format can hold. So it lies between −1 and 1, and 0 is rest.
 #
 # The picture below zooms in twice. The middle panel shows a fiftieth of a second from the vowel in *phone*.
 # **Predict:** its pattern comes back again and again. Roughly how often in one second?
@@ -116,22 +119,23 @@ show(
     "The waveform of the whole sentence; 20 ms of a vowel, whose pattern comes 4½ times; 32 single samples, "
     "one every 0.0625 ms.",
 )
-steps = [after - before for before, after in zip(lows, lows[1:], strict=False)]
+steps = torch.tensor(lows).diff().tolist()
 print(f"from one lowest point to the next: {steps} samples")
 print(f"at 16 000 samples a second that is {16_000 / (sum(steps) / len(steps)):.0f} times per second")
 
 # %% [markdown] lang="en"
-# About 220 times per second: her vocal folds open and close that often, and you hear it as the **pitch** of her voice.
+# About 220 times per second: her vocal folds open and close that often, and you hear it as the **pitch** of her
+# voice.
 #
-# The numbers themselves do not say how fast they were read; somebody has to tell the player.
-# **Predict:** what will you hear if the player is told 24 000 instead of 16 000?
+# The numbers themselves do not say how fast they were read; somebody has to tell the player. **Predict:** what will
+# you hear if the player is told 24 000 instead of 16 000?
 
 # %% tags=["demo"]
 play(waveform, f"The same numbers, told 24 000 per second: {len(waveform) / 24_000:.2f} s", sample_rate=24_000)
 
 # %% [markdown] lang="en"
-# A weasel. Every pitch is one and a half times as high and the sentence is over sooner. No error, no warning: this is
-# the most frequent accident in speech programs. So the first function you write is about sample rates.
+# A weasel. Every pitch is one and a half times as high and the sentence is over sooner. No error, no warning: this
+# is one of the most frequent accidents in speech programs. So the first function you write is about sample rates.
 
 # %% [markdown] lang="en"
 # ## 0.3 How an exercise works
@@ -141,8 +145,8 @@ play(waveform, f"The same numbers, told 24 000 per second: {len(waveform) / 24_0
 # - **The text** says what to write. The line above it tells the difficulty (★ to ★★★), the minutes and the points.
 #   Under it are hints, folded away: click on one when you are stuck. They cost nothing. The last one nearly tells.
 # - **Your cell** says `raise NotImplementedError`. Put your code in its place and run the cell.
-# - **The check cell** prints two or three examples that you can work out by hand, then calls `check`, which tries your
-#   function on many inputs. Run it as often as you like: nobody counts.
+# - **The check cell** prints two or three examples that you can work out by hand, then calls `check`, which tries
+#   your function on many inputs. Run it as often as you like: nobody counts.
 #
 # Before you meet one, see `check` at work on someone else's answer. The task is: *how many samples are in so many
 # seconds, to the nearest whole number?* The product of seconds and sample rate, made an `int`. It looks right.
@@ -172,26 +176,27 @@ check(theirs)
 # - Then the **mistake** is named and a **hint** follows. The course knows many wrong answers to each exercise; when
 #   yours gives the same numbers as one of them, it is called by its name.
 #
-# **Points.** When you hand the notebook in, your function is tried again, on fresh inputs that nobody has seen and on
-# further cases. The points are shared equally among the groups: this answer would earn a third of its point.
-# Where *basic* fails, there are none. What your cells print or draw does not count, and an exercise that you
-# leave out costs only its own points.
+# **Points.** When you hand the notebook in, your function is tried again, on fresh inputs that nobody has seen and
+# on further cases. The points are shared equally among the groups: this answer would earn a third of its point.
+# Where *basic* fails, there are none. What your cells print or draw does not count, and an exercise that you leave
+# out costs only its own points.
 
 # %% [markdown] lang="en"
 # ### Exercise 0.1 · Seconds to samples · ★☆☆ · 3 min · 1 point
 #
-# Write `num_samples`: how many samples a sound of `seconds` has at `sample_rate` samples per second,
-# rounded to the nearest whole number,
+# Write `num_samples`: how many samples a sound of `seconds` has at `sample_rate` samples per second, rounded to the
+# nearest whole number,
 #
 # $$ n = \mathrm{round}(\text{seconds} \times \text{sample rate}). $$
 #
-# The result is an `int`, because it will be used to cut tensors. Where no sample rate is given it is 16 000. A duration
-# may be zero, or hours. One that ends exactly half-way between two samples may go either way; it is not tested.
+# The result is an `int`, because it will be used to cut tensors. Where no sample rate is given it is 16 000. A
+# duration may be zero, or hours. One that ends exactly half-way between two samples may go either way; it is not
+# tested.
 #
 # <details><summary>Hint 1: why is `int` not enough?</summary>
 #
-# `int(16015.999999999998)` is 16015: it cuts off whatever is behind the point. Python has a function that
-# goes to the nearest whole number instead, and gives an `int`.
+# `int(16015.999999999998)` is 16015: it cuts off whatever is behind the point. Python has a function that goes to
+# the nearest whole number instead, and gives an `int`.
 #
 # </details>
 # <details><summary>Hint 2: nearly the answer</summary>
@@ -227,8 +232,8 @@ from grader.notebook import examine; examine(num_samples)
 
 # %% [markdown] lang="en"
 # With your function, the recording can be cut: the samples from 1.54 s to 1.72 s are
-# `waveform[num_samples(1.54):num_samples(1.72)]`, the word *our*. The table holds where each word begins and ends, in
-# seconds. **Predict** what the last line plays.
+# `waveform[num_samples(1.54):num_samples(1.72)]`, the word *our*. The table holds where each word begins and ends,
+# in seconds. **Predict** what the last line plays.
 
 # %% tags=["demo"]
 words = {
@@ -256,15 +261,15 @@ order = ["our", "phone", "system", "have", "eaten", "weasels"]
 play(torch.cat([cut(*words[word]) for word in order]), "The same words, rearranged by your function")
 
 # %% [markdown] lang="en"
-# The roles are exchanged, and so you have made new speech out of recorded pieces, as telephone announcements did for
-# decades. You can hear the seams: real speech glides from one word into the next. Later units do better.
+# The phone system has its revenge. You have made new speech out of recorded pieces, as telephone announcements did
+# for decades. You can hear the seams: real speech glides from one word into the next. Later units do better.
 
 # %% [markdown] lang="en"
 # ## 0.4 How loud?
 #
 # Amplitudes swing around zero, so their mean says nothing about loudness: what is above and what is below cancel.
-# The usual measure squares the samples first, which makes them all positive. It is called **rms**, and its name, read
-# backwards, is the recipe: **s**quare each sample, take the **m**ean, take the **r**oot.
+# The usual measure squares the samples first, which makes them all positive. It is called **rms**, and its name,
+# read backwards, is the recipe: **s**quare each sample, take the **m**ean, take the **r**oot.
 #
 # $$ \mathrm{rms}(x) = \sqrt{\frac{1}{T}\sum_{t=1}^{T} x_t^2} $$
 #
@@ -274,14 +279,15 @@ play(torch.cat([cut(*words[word]) for word in order]), "The same words, rearrang
 # %% [markdown] lang="en"
 # ### Exercise 0.2 · Root mean square · ★☆☆ · 7 min · 2 points
 #
-# Write `rms` over the **last** axis. In this course time comes last in a batch of waveforms: `(B, T)` is B waveforms of
-# T samples, and gives B numbers. The shape may have any number of axes before the last; that one disappears.
+# Write `rms` over the **last** axis. In this course time comes last in a batch of waveforms: `(B, T)` is B waveforms
+# of T samples, and gives B numbers. The shape may have any number of axes before the last; that one disappears.
 #
 # - Silence gives 0.
-# - Use tensor operations from `x` to the result. Then PyTorch can follow the calculation and give its **gradient**: how
-#   the result changes with each sample. Networks learn from gradients, so `check` compares them too. (At silence
+# - Use tensor operations from `x` to the result. Then PyTorch can follow the calculation and give its **gradient**:
+#   how the result changes with each sample. Networks learn from gradients, so `check` compares them too. (At silence
 #   the root is infinitely steep and has none; that one is not asked for.)
-# - Leave `x` itself as it was. No function of this course changes its arguments; the group *arguments* looks at that.
+# - Leave `x` itself as it was. No function of this course changes its arguments; the group *arguments* looks at
+#   that.
 #
 # <details><summary>Hint 1: the shape</summary>
 #
@@ -332,8 +338,8 @@ quiet, vowel_rms, hiss = loudness.values()
 print(f"the vowel is {vowel_rms / hiss:.1f} times the s, and {vowel_rms / quiet:,.0f} times the silence")
 
 # %% [markdown] lang="en"
-# The ear takes in such ratios with ease, so they are written on a scale that counts multiplications: **decibels** (dB),
-# $20 \log_{10}(\mathrm{rms})$. Ten times the amplitude is 20 dB more, half the amplitude about 6 dB less.
+# The ear takes in such ratios with ease, so they are written on a scale that counts multiplications: **decibels**
+# (dB), $20 \log_{10}(\mathrm{rms})$. Ten times the amplitude is 20 dB more, half the amplitude about 6 dB less.
 #
 # One call to your function measures the whole sentence: cut into pieces of 160 samples (10 ms), it is a tensor
 # `(295, 160)`, and `rms` gives 295 numbers.
@@ -361,15 +367,18 @@ show(
 
 # %% [markdown] lang="en"
 # One place breaks the rule that an *s* is quiet: at the question mark, inside the second *s* of *system*, the level
-# jumps to that of a vowel for about a hundredth of a second. Did you hear anything there? Listen to that *s* again, four
-# times slower (and so four times lower).
+# jumps to that of a vowel for about a hundredth of a second. Did you hear anything there? Listen to that *s* again,
+# four times slower (and so four times lower).
 
 # %% tags=["demo"]
-play(waveform[num_samples(2.25) : num_samples(2.55)], "“-yste-” in slow motion", sample_rate=4_000)
+from torchaudio.functional import resample
+
+slow_motion = resample(waveform[num_samples(2.25) : num_samples(2.55)], 4_000, 16_000)  # four samples where one was
+play(slow_motion, "“-yste-” in slow motion")
 
 # %% [markdown] lang="en"
-# She whistles. The level told you *that* something is there, not *what*: a vowel and a whistle can be equally loud. What
-# tells them apart is how fast the air swings.
+# She whistles. The level told you *that* something is there, not *what*: a vowel and a whistle can be equally loud.
+# What tells them apart is how fast the air swings.
 
 # %% [markdown] lang="en"
 # ## 0.5 Low or high?
@@ -389,7 +398,8 @@ for name, (first, colour) in spectra.items():
     above = tones[hertz > 4_000].square().sum() / tones.square().sum()
     print(f"{name:17} strongest at {hertz[tones.argmax()]:5.0f} Hz; {above:6.1%} of its energy lies above 4 000 Hz")
 axes.axvline(4_000, color="black", linewidth=0.8, linestyle=":")
-axes.set(title="Two sounds as spectra", xlabel="frequency (Hz)", ylabel="strength (dB)", xlim=(0, 8_000), ylim=(-60, 50))
+axes.set(title="Two sounds as spectra", xlabel="frequency (Hz)", ylabel="strength (dB)", xlim=(0, 8_000))
+axes.set_ylim(-60, 50)
 axes.legend()
 show(
     figure,
@@ -400,9 +410,9 @@ show(
 # The vowel's peaks are evenly spaced: they lie at the multiples of its pitch, about 225 Hz. The *s* is noise: no
 # spacing, no pitch.
 #
-# One spectrum describes one moment. Compute one every 10 ms, paint each as a column, bright where it is strong, and set
-# the columns side by side: that is a **spectrogram**, time to the right, frequency upwards. It is the picture that
-# most of this course looks at.
+# One spectrum describes one moment. Compute one every 10 ms, paint each as a column, bright where it is strong, and
+# set the columns side by side: that is a **spectrogram**, time to the right, frequency upwards. It is the picture
+# that most of this course looks at.
 
 # %% tags=["demo"]
 stft = torch.stft(waveform, 400, 160, window=torch.hann_window(400), return_complex=True)
@@ -417,7 +427,7 @@ for word, (begin, end) in words.items():
 axes.annotate("whistle", (2.425, 7.1), (2.62, 7.25), color="white", arrowprops={"arrowstyle": "->", "color": "white"})
 axes.set(xlabel="time (s)", ylabel="frequency (kHz)")
 axes.set_title("The sentence as a spectrogram", pad=24)
-figure.colorbar(image, label="dB below the strongest")
+figure.colorbar(image, label="dB from the strongest")
 show(
     figure,
     "The spectrogram with its six words: stripes at the bottom are voice, bright clouds at the top are s and z, "
@@ -427,21 +437,25 @@ show(
 # %% [markdown] lang="en"
 # Take a moment to read it.
 #
-# - **Stripes** at the bottom are a voice: its pitch and the multiples of it. They rise in *wea-*: so does the melody.
-# - **Clouds** at the top are hissing: the *s*'s of *system*, and the two in *weasels*, which you write *s* but say *z*.
-# - **Black columns** are silence. The one in *system* just before 2.5 s is the *t*: the tongue stops the air, then lets go.
-# - **Words** are not marked. *eaten* runs into *our* without a gap, while *system* holds one. The white lines were set by
-#   hand; a recogniser has to find out by itself where a word ends.
+# - **Stripes** at the bottom are a voice: its pitch and the multiples of it. They rise in *wea-*: so does the
+#   melody.
+# - **Clouds** at the top are hissing: the *s*'s of *system*, and the two in *weasels*, which you write *s* but say
+#   *z*.
+# - **Black columns** are silence. The one in *system* just before 2.5 s is the *t*: the tongue stops the air, then
+#   lets go.
+# - **Words** are not marked. *eaten* runs into *our* without a gap, while *system* holds one. The white lines were
+#   set by hand; a recogniser has to find out by itself where a word ends.
 
 # %% [markdown] lang="en"
 # ## 0.6 What 16 000 samples a second can hold
 #
 # The spectrogram ends at 8 000 Hz, half the sample rate, and that is no accident of the drawing. Each swing needs at
 # least two samples, one for up and one for down. A tone that swings faster than half the sample rate leaves the same
-# samples as some slower tone: afterwards nobody can tell which of the two it was. That limit, half the sample
-# rate, is the **Nyquist frequency**; the disguise is called **aliasing**.
+# samples as some slower tone: afterwards nobody can tell which of the two it was. That limit, half the sample rate,
+# is the **Nyquist frequency**; the disguise is called **aliasing**.
 #
-# **Predict:** tones of 7 000 Hz and of 9 000 Hz are sampled 16 000 times per second. How far apart are their samples?
+# **Predict:** tones of 7 000 Hz and of 9 000 Hz are sampled 16 000 times per second. How far apart are their
+# samples?
 
 # %% tags=["demo"]
 fine, n = torch.linspace(0, 1, 2_000), torch.arange(16, dtype=torch.float64)
@@ -456,14 +470,13 @@ show(figure, "Tones of 7 000 and 9 000 Hz meet at every one of the 16 000 sample
 print(f"largest difference between the samples: {(slow - fast).abs().max():.0e}")
 
 # %% [markdown] lang="en"
-# They are the same, but for the last digits of the arithmetic. Now you can predict a real sound. Throw away every second
-# sample: 8 000 per second are left, the Nyquist frequency is 4 000 Hz. **Where does the whistle at 7 125 Hz go?**
+# They are the same, but for the last digits of the arithmetic. Now you can predict a real sound. Throw away every
+# second sample: 8 000 per second are left, the Nyquist frequency is 4 000 Hz. **Where does the whistle at 7 125 Hz
+# go?**
 #
 # The proper way to a lower sample rate is to remove first, with a *filter*, what it cannot hold. Compare the three.
 
 # %% tags=["demo"]
-from torchaudio.functional import resample
-
 careless = waveform[::2]
 careful = resample(waveform, 16_000, 8_000)
 play(waveform, "16 000 samples a second")
@@ -482,8 +495,9 @@ for axes, sound, title in zip(pair, (careless, careful), ("every second sample",
     axes.imshow(drawn, origin="lower", aspect="auto", extent=(0, 2.951, 0, 4), vmin=-70, vmax=0, cmap="magma")
     axes.set(title=f"8 000 a second, {title}", xlabel="time (s)", xlim=(1.7, 2.951))
 pair[0].set_ylabel("frequency (kHz)")
-pair[0].annotate("a tone nobody made", (2.42, 0.95), (1.75, 3.4), color="white", arrowprops={"arrowstyle": "->", "color": "white"})
-figure.colorbar(axes.images[0], ax=pair, label="dB below the strongest")
+arrow = {"arrowstyle": "->", "color": "white"}
+pair[0].annotate("a tone nobody made", (2.42, 0.95), (1.75, 3.4), color="white", arrowprops=arrow)
+figure.colorbar(axes.images[0], ax=pair, label="dB from the strongest")
 show(
     figure,
     "“phone system” at 8 000 samples a second. Left, thrown away: the whistle is folded down to 875 Hz. "
@@ -491,42 +505,43 @@ show(
 )
 
 # %% [markdown] lang="en"
-# It goes to 8 000 − 7 125 = 875 Hz: a low beep in the middle of a hiss. In the filtered version there is no beep, but
-# hardly an *s* either. That is why people spell names on the telephone, which for a century passed hardly anything above
-# 3 400 Hz: *f* and *s* differ mostly higher up. And it is why speech models like 16 000 samples a second: below 8 000 Hz
-# lies nearly everything that tells one word from another.
+# It goes to 8 000 − 7 125 = 875 Hz: a low beep in the middle of a hiss. In the filtered version there is no beep,
+# but hardly an *s* either. That is why people spell names on the telephone, which for a century passed hardly
+# anything above 3 400 Hz: *f* and *s* differ mostly higher up. And it is why speech models like 16 000 samples a
+# second: below 8 000 Hz lies nearly everything that tells one word from another.
 
 # %% [markdown] lang="en"
 # ## 0.7 The course in one picture
 #
 # Two questions carry all fourteen units.
 #
-# 1. **How does sound become vectors?** A Transformer reads a list of vectors, nothing else: a tensor
-#    `(batch, time, dimensions)`. Such vectors are called *embeddings*. Letters get theirs from a table, sound gets its
-#    own from a spectrogram (as in Whisper) or straight from the waveform (as in wav2vec 2.0 and HuBERT).
-# 2. **What does a Transformer do with them?** Its core is *attention*: every vector looks at every other one and takes
-#    what it needs. What comes out is again a list of vectors, and a small *head* turns these into letters, into a
-#    spectrogram, or into one decision about the whole sound.
+# 1. **How does sound become vectors?** A Transformer reads lists of vectors, nothing else: a tensor
+#    `(batch, time, dimensions)`. Such vectors are called *embeddings*. Letters get theirs from a table, sound gets
+#    its own from a spectrogram (as in Whisper) or straight from the waveform (as in wav2vec 2.0 and HuBERT).
+# 2. **What does a Transformer do with them?** Its core is *attention*: every vector looks at every other one and
+#    takes what it needs. What comes out is again a list of vectors, and a small *head* turns these into letters,
+#    into a spectrogram, or into one decision about the whole sound.
 #
 # Whisper, wav2vec 2.0, HuBERT and SpeechT5 differ at both ends; the middle is nearly the same.
 
 # %% tags=["demo"]
 columns, vectors, letters = len(waveform) // 160, (len(waveform) - 400) // 320 + 1, len(sentence)
 blue, orange, green, grey = "#D6E8F5", "#FBE7C2", "#CDEBDF", "#EEEEEE"
+middle = "attention (unit 2)\n\nbeside it:\nCNN and RNN (unit 5)\n\nTransformer (unit 6)"
 boxes = {  # name: (x, y, width, height, text, colour)
     "sound": (0.0, 3.0, 1.6, 0.8, f"sound\n({len(waveform):,}".replace(",", " ") + ",)", grey),
-    "mel": (2.2, 3.6, 2.3, 0.8, f"mel spectrogram · 3\n(80, {columns})", blue),
-    "cnn": (2.2, 2.4, 2.3, 0.8, f"CNN on samples · 4\n({vectors}, 512)", blue),
+    "mel": (2.2, 3.6, 2.3, 0.8, f"mel spectrogram (unit 3)\n(80, {columns})", blue),
+    "cnn": (2.2, 2.4, 2.3, 0.8, f"CNN on samples (unit 4)\n({vectors}, 512)", blue),
     "characters": (0.0, 1.2, 1.6, 0.8, f"characters\n{letters}", grey),
-    "table": (2.2, 1.2, 2.3, 0.8, f"embedding table · 1\n({letters}, 512)", blue),
-    "trunk": (5.1, 1.7, 2.5, 2.2, "attention · 2\n\nbeside it:\nCNN and RNN · 5\n\nTransformer · 6", orange),
-    "heads": (8.2, 2.4, 1.2, 0.8, "heads · 10", green),
-    "text": (10.0, 3.6, 2.0, 0.8, f"CTC · 9\ntext, {letters} characters", green),
-    "voice": (10.0, 2.4, 2.0, 0.8, "vocoder · 11\nmel → sound", green),
+    "table": (2.2, 1.2, 2.3, 0.8, f"embedding table (unit 1)\n({letters}, 512)", blue),
+    "trunk": (5.1, 1.7, 2.5, 2.2, middle, orange),
+    "heads": (8.2, 2.4, 1.2, 0.8, "heads\n(unit 10)", green),
+    "text": (10.0, 3.6, 2.0, 0.8, f"CTC (unit 9)\ntext, {letters} characters", green),
+    "voice": (10.0, 2.4, 2.0, 0.8, "vocoder (unit 11)\nmel → sound", green),
     "class": (10.0, 1.2, 2.0, 0.8, "one class\nfor the whole", green),
-    "learn": (0.0, 0.0, 4.5, 0.6, "how it learns: losses · 7, optimizers · 8", grey),
-    "measure": (5.1, 0.0, 2.5, 0.6, "how good it is · 12", grey),
-    "all": (8.2, 0.0, 3.8, 0.6, "all of it, trained by you · 13", grey),
+    "learn": (0.0, 0.0, 4.5, 0.6, "how it learns: losses (unit 7), optimizers (unit 8)", grey),
+    "measure": (5.1, 0.0, 2.5, 0.6, "how good it is (unit 12)", grey),
+    "all": (8.2, 0.0, 3.8, 0.6, "all of it, trained by you (unit 13)", grey),
 }
 arrows = [("sound", "mel"), ("sound", "cnn"), ("characters", "table"), ("mel", "trunk"), ("cnn", "trunk")]
 arrows += [("table", "trunk"), ("trunk", "heads"), ("heads", "text"), ("heads", "voice"), ("heads", "class")]
@@ -545,8 +560,8 @@ axes.set(xlim=(-0.1, 12.1), ylim=(-0.1, 5.2))
 axes.axis("off")
 show(
     figure,
-    "The course from left to right, with the units' numbers and the shapes of this very sentence: sound and characters "
-    "become vectors (1, 3, 4), a Transformer works on them (2, 5, 6), heads make text, sound or a class of them (9 to 11).",
+    "The course from left to right, with the shapes of this very sentence: sound and characters become vectors "
+    "(units 1, 3, 4), a Transformer works on them (2, 5, 6), heads make text, sound or a class (9 to 11).",
 )
 
 # %% [markdown] lang="en"
@@ -570,17 +585,18 @@ show(
 # %% [markdown] lang="en"
 # ## What just happened
 #
-# - A sentence was 47 216 samples. Samples mean nothing without their **sample rate**, and the mistake that most people
-#   make is a wrong one: no error, only weasels. wav2vec 2.0 and Whisper expect 16 000 Hz; HiFi-GAN's best-known voice
-#   has 22 050.
+# - A sentence was 47 216 samples. Samples mean nothing without their **sample rate**, and the mistake that most
+#   people make is a wrong one: no error, only weasels. wav2vec 2.0 and Whisper expect 16 000 Hz; HiFi-GAN's
+#   best-known model speaks at 22 050 Hz.
 # - `int` cuts, `round` goes to the nearest. One sample here, one frame there: many shape errors begin so.
-# - rms, square, mean, root, measures loudness; FastSpeech 2 predicts its close relative, the energy of each frame, to
-#   know where a voice is loud.
-# - Half the sample rate is the highest frequency there is. What lies above must be filtered out first, or comes back.
+# - rms, square, mean, root, measures loudness; FastSpeech 2 predicts its close relative, the energy of each frame,
+#   to know where a voice is loud.
+# - Samples hold frequencies up to half their rate. What lies above must be filtered out first, or it comes back in
+#   disguise.
 # - You have met everything an exercise has: text, hints, `check`, points.
 #
-# To read: [wav2vec 2.0](https://arxiv.org/abs/2006.11477) (2020), [Whisper](https://arxiv.org/abs/2212.04356) (2022),
-# [FastSpeech 2](https://arxiv.org/abs/2006.04558) (2020), [HiFi-GAN](https://arxiv.org/abs/2010.05646) (2020). Their
-# first pages will make more sense after each unit.
+# To read: [wav2vec 2.0](https://arxiv.org/abs/2006.11477) (2020), [Whisper](https://arxiv.org/abs/2212.04356)
+# (2022), [FastSpeech 2](https://arxiv.org/abs/2006.04558) (2020), [HiFi-GAN](https://arxiv.org/abs/2010.05646)
+# (2020). Look at their first pages now, and again after unit 6.
 #
 # **Next: unit 1, embeddings.** How letters become vectors, and why similar sounds should lie close together.

@@ -1,0 +1,294 @@
+"""The shipped recordings, their table, their licences, and the font."""
+
+import csv
+import math
+import shutil
+import string
+import subprocess
+import sys
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+import torch
+
+from grader import recordings as module
+from grader.recordings import load_clip, load_transcript, recordings, use_hangul_font
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"
+ALPHABET = set(string.ascii_lowercase + " '")
+
+
+@pytest.fixture(scope="module")
+def waveforms():
+    return {recording.name: load_clip(recording.name) for recording in recordings()}
+
+
+@pytest.fixture
+def copied_data(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    shutil.copytree(DATA, folder)
+    monkeypatch.setattr(module, "DATA", folder)
+    return folder
+
+
+def run_check(folder):
+    command = [sys.executable, folder / "rebuild.py", "--check"]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def segments():
+    with (DATA / "segments.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+# The files
+
+
+def test_no_shipped_file_has_changed():
+    done = run_check(DATA)
+    assert (done.returncode, done.stdout) == (0, "All as shipped.\n"), done.stderr
+
+
+def test_the_check_names_every_damaged_missing_and_stray_file(copied_data):
+    (copied_data / "prompts_en/hello.opus").write_bytes(b"OggS")
+    (copied_data / "fonts/SoriHangul.ttf").unlink()
+    (copied_data / "librivox/stray.flac").touch()
+    (copied_data / "LICENSES/OFL-1.1.txt").unlink()
+    done = run_check(copied_data)
+    assert done.returncode == 1
+    for name in ("prompts_en/hello.opus", "fonts/SoriHangul.ttf", "librivox/stray.flac", "LICENSES/OFL-1.1.txt"):
+        assert name in done.stdout
+    assert "git checkout -- data" in done.stdout
+
+
+def test_the_folder_is_smaller_than_ten_megabytes():
+    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 10_000_000
+
+
+def test_every_audio_file_is_in_the_table_and_every_row_has_its_file():
+    files = [recording.file for recording in recordings()]
+    on_disk = {path.relative_to(DATA).as_posix() for kind in ("opus", "flac") for path in DATA.rglob(f"*.{kind}")}
+    assert len(files) == len(set(files))
+    assert set(files) == on_disk
+
+
+def test_no_two_names_or_files_differ_only_in_case():
+    assert len({recording.name.lower() for recording in recordings()}) == len(recordings())
+    assert len({recording.file.lower() for recording in recordings()}) == len(recordings())
+
+
+def test_every_licence_named_in_the_table_is_there_in_full():
+    for licence in {recording.licence for recording in recordings()} | {"OFL-1.1"}:
+        assert len((DATA / f"LICENSES/{licence}.txt").read_text(encoding="utf-8")) > 1_000
+    assert "Allison Smith" in (DATA / "LICENSES/CC-BY-SA-3.0.txt").read_text(encoding="utf-8")
+    assert "Reserved Font Name" in (DATA / "LICENSES/OFL-1.1.txt").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_source_package_and_licence():
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    for recording in recordings():
+        package, version = recording.source.split(": ")[0].split(" ")
+        assert package in readme
+        assert version in readme
+        assert recording.licence in readme
+        assert recording.speaker.split(" (")[0] in readme
+
+
+# What is in them
+
+
+def test_every_recording_is_as_long_as_the_table_says(waveforms):
+    for recording in recordings():
+        samples = recording.seconds * recording.sample_rate
+        assert len(waveforms[recording.name]) == pytest.approx(samples, abs=1e-6), recording.name
+
+
+def test_every_recording_is_audible_and_none_is_clipped(waveforms):
+    for name, waveform in waveforms.items():
+        assert waveform.square().mean().sqrt() > 0.03, name
+        assert 0.2 < waveform.abs().max() < 0.9, name
+
+
+def test_a_clip_is_a_float_tensor_of_its_own(waveforms):
+    first = load_clip("vm-goodbye")
+    assert (first.dtype, first.ndim) == (torch.float32, 1)
+    first.zero_()
+    assert torch.equal(load_clip("vm-goodbye"), waveforms["vm-goodbye"])
+
+
+def test_every_recording_is_at_16_khz_with_a_transcript_in_plain_letters():
+    for recording in recordings():
+        assert recording.sample_rate == 16_000
+        assert recording.text == " ".join(recording.text.split()) != ""
+        assert set(recording.text) <= ALPHABET, recording.name
+
+
+def test_there_is_one_woman_and_one_man():
+    speakers = {recording.speaker for recording in recordings()}
+    assert speakers == {"Allison Smith (female)", "LibriVox reader (male)"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "austen-0920",
+            "had he married a more amiable woman he might have been made still more respectable than he was",
+        ),
+        ("dictate-enter_filename", "enter a numeric dictation filename followed by pound or just pound to exit"),
+        ("digits-h-40", "fortieth"),
+        ("letters-exclamation-point", "exclamation point"),
+        ("vm-goodbye", "goodbye"),
+    ],
+)
+def test_a_transcript_says_what_is_heard(name, text):
+    assert load_transcript(name) == text
+
+
+# Loading
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 22_050])
+def test_another_sample_rate_keeps_duration_and_loudness(waveforms, sample_rate):
+    here, there = waveforms["austen-0880"], load_clip("austen-0880", sample_rate)
+    assert len(there) == math.ceil(len(here) * sample_rate / 16_000)
+    assert there.std().item() == pytest.approx(here.std().item(), rel=0.1)
+
+
+@pytest.mark.parametrize("sample_rate", [0, -16_000, 16_000.0])
+def test_a_sample_rate_that_makes_no_sense_is_refused(sample_rate):
+    with pytest.raises(ValueError, match="positive whole number of Hz"):
+        load_clip("hello", sample_rate)
+
+
+@pytest.mark.parametrize("load", [load_clip, load_transcript])
+def test_an_unknown_name_is_refused_with_names_that_are_close(load):
+    with pytest.raises(ValueError, match=r"'vm_goodby'.*'vm-goodbye'.*recordings\(\)"):
+        load("vm_goodby")
+
+
+@pytest.mark.parametrize("damage", [b"", b"OggS", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_damaged_file_is_named_with_the_way_to_get_it_back(copied_data, damage):
+    (copied_data / "prompts_en/hello.opus").write_bytes(damage)
+    with pytest.raises(OSError, match=r"hello\.opus is damaged(.|\n)*git checkout -- data"):
+        load_clip("hello")
+
+
+def test_a_missing_file_is_named_with_the_way_to_get_it_back(copied_data):
+    (copied_data / "librivox/austen-0880.flac").unlink()
+    with pytest.raises(FileNotFoundError, match=r"austen-0880\.flac is missing(.|\n)*git checkout -- data"):
+        load_clip("austen-0880")
+
+
+def test_a_missing_data_folder_is_named_with_the_way_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "DATA", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"recordings\.tsv(.|\n)*pip install -e"):
+        recordings()
+
+
+def test_clips_load_from_any_folder_and_the_import_alone_is_light(tmp_path, waveforms):
+    code = (
+        "import sys, grader.recordings as r\n"
+        "heavy = {'torch', 'numpy', 'librosa', 'soundfile', 'matplotlib'} & set(sys.modules)\n"
+        "import hashlib\n"
+        "print(heavy or 'light', hashlib.sha256(r.load_clip('vm-goodbye').numpy().tobytes()).hexdigest())\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    here = module.hashlib.sha256(waveforms["vm-goodbye"].numpy().tobytes()).hexdigest()
+    assert done.stdout.split() == ["light", here]
+
+
+# Phrases
+
+
+def test_every_segment_lies_in_its_recording_and_says_words_of_its_transcript():
+    table = {recording.name: recording for recording in recordings()}
+    for segment in segments():
+        recording = table[segment["name"]]
+        assert 0 <= float(segment["start"]) < float(segment["end"]) <= recording.seconds, segment
+        assert f" {segment['text']} " in f" {recording.text} ", segment
+
+
+def test_every_segment_is_audible(waveforms):
+    for segment in segments():
+        start, end = (round(float(segment[key]) * 16_000) for key in ("start", "end"))
+        assert waveforms[segment["name"]][start:end].square().mean().sqrt() > 0.02, segment
+
+
+def test_every_word_of_the_segments_is_in_at_least_seven_prompts():
+    prompts = defaultdict(set)
+    for segment in segments():
+        for word in segment["text"].split():
+            prompts[word].add(segment["name"])
+    assert len(prompts) == 63
+    assert min(map(len, prompts.values())) >= 7
+
+
+def test_no_recording_is_among_the_segments_twice_under_two_names(waveforms):
+    by_text = defaultdict(list)
+    for name in {segment["name"] for segment in segments()}:
+        by_text[load_transcript(name)].append(waveforms[name])
+    for text, clips in by_text.items():
+        for i, a in enumerate(clips):
+            for b in clips[:i]:
+                n = len(a) + len(b)
+                overlap = torch.fft.irfft(torch.fft.rfft(a, n) * torch.fft.rfft(b, n).conj(), n).max()
+                assert overlap < 0.9 * a.norm() * b.norm(), text
+
+
+# Hangul
+
+
+def draw(text):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3, 1), dpi=50)
+    canvas = FigureCanvasAgg(figure)
+    figure.text(0.1, 0.4, text)
+    canvas.draw()
+    return bytes(canvas.buffer_rgba())
+
+
+def test_hangul_is_drawn_without_a_missing_glyph():
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        with pytest.warns(UserWarning, match="missing from font"):
+            draw("사랑해")
+        use_hangul_font()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            draw("사랑해 ㅅㅏㄹㅏㅇㅎㅐ 음성 → α · × − ✓")
+
+
+def test_latin_text_looks_as_before_and_twice_is_as_good_as_once():
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        before = draw("speech, frames of 25 ms")
+        use_hangul_font()
+        family = list(mpl.rcParams["font.family"])
+        use_hangul_font()
+        assert mpl.rcParams["font.family"] == family
+        assert draw("speech, frames of 25 ms") == before
+
+
+def test_a_missing_font_is_named_with_the_way_to_get_it_back(copied_data):
+    (copied_data / "fonts/SoriHangul.ttf").unlink()
+    with pytest.raises(FileNotFoundError, match=r"SoriHangul\.ttf is missing(.|\n)*git checkout -- data"):
+        use_hangul_font()
+
+
+def test_the_font_holds_every_common_syllable_and_bears_no_reserved_name():
+    font_library = pytest.importorskip("fontTools.ttLib")
+    font = font_library.TTFont(DATA / "fonts/SoriHangul.ttf")
+    rows = [bytes((first, second)) for first in range(0xB0, 0xC9) for second in range(0xA1, 0xFF)]
+    wanted = {ord(row.decode("euc_kr")) for row in rows} | set(range(0x3131, 0x318F)) | set(range(0x20, 0x7F))
+    assert wanted <= set(font.getBestCmap())
+    names = {record.nameID: str(record) for record in font["name"].names}
+    assert not any(reserved in names[number] for number in (1, 3, 4, 6) for reserved in ("Nanum", "Naver", "나눔"))
+    assert "Reserved Font Name" in names[0]
