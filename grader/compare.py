@@ -38,11 +38,8 @@ def compare(got: Any, expected: Any, tolerance: Tolerance, where: str = "the res
         return _dicts(got, expected, tolerance, where)
     if type(got) is not type(expected):
         return Difference("type", f"{where} should be {_kind(expected)}, but it is {_kind(got)}")
-    if isinstance(expected, float):
-        same = close(torch.tensor(got), torch.tensor(expected), tolerance).item()
-    else:
-        same = got == expected
-    if same:
+    both_float = isinstance(expected, float)
+    if close(_double(got), _double(expected), tolerance) if both_float else got == expected:
         return None
     if isinstance(got, float) and math.isnan(got):
         return Difference("nan", f"{where} is NaN (not a number)", f"expected {_short(expected)}")
@@ -54,6 +51,10 @@ def close(got: torch.Tensor, expected: torch.Tensor, tolerance: Tolerance) -> to
     if not (got.is_floating_point() or got.is_complex()):
         return got == expected
     return torch.isclose(got, expected, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
+
+
+def _double(number: float) -> torch.Tensor:
+    return torch.tensor(number, dtype=torch.float64)
 
 
 def _tensors(got: Any, expected: torch.Tensor, tolerance: Tolerance, where: str) -> Difference | None:

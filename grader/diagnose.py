@@ -53,22 +53,22 @@ def diagnose(exercise: Exercise, outcomes: Sequence[Outcome]) -> Diagnosis | Non
     first = failed[0].finding
     assert first is not None
     if first.kind in ("missing", "time", "none", "kernel"):
-        return _by_form(failed[0], first)
+        return _by_form(exercise, failed, first)
     named = _misconception(exercise, outcomes)
     if named is not None:
         return Diagnosis(named.name, named.says, named.hint)
-    return _by_form(failed[0], first)
+    return _by_form(exercise, failed, first)
 
 
 def _misconception(exercise: Exercise, outcomes: Sequence[Outcome]) -> Misconception | None:
-    """The one that gives the learner's wrong answers in most failed cases, and nowhere a different answer.
+    """The one that gives the learner's wrong answers in most failed cases, and in at least half of them.
 
     A mistake that would have shown in a case that the learner got right is not theirs.
     """
     answered = [outcome for outcome in outcomes if outcome.exchanges]
     failed = [outcome for outcome in answered if not outcome.passed][:MAX_CASES]
     passed = [outcome for outcome in answered if outcome.passed][:MAX_CASES]
-    best, most = None, 0
+    best, most = None, (len(failed) - 1) // 2
     for candidate in exercise.misconceptions:
         matches = sum(_gives(exercise, candidate, outcome) for outcome in failed)
         if matches > most and all(_gives(exercise, candidate, outcome) for outcome in passed):
@@ -84,8 +84,8 @@ def _gives(exercise: Exercise, candidate: Misconception, outcome: Outcome) -> bo
     )
 
 
-def _by_form(outcome: Outcome, finding: Difference) -> Diagnosis:
-    mistake, hint = _relation(outcome) or _FORMS.get(
+def _by_form(exercise: Exercise, failed: Sequence[Outcome], finding: Difference) -> Diagnosis:
+    mistake, hint = _relation(exercise, failed) or _FORMS.get(
         finding.kind,
         (
             "a wrong answer",
@@ -95,21 +95,28 @@ def _by_form(outcome: Outcome, finding: Difference) -> Diagnosis:
     return Diagnosis(mistake, finding.says, hint)
 
 
-def _relation(outcome: Outcome) -> tuple[str, str] | None:
-    """How a wrong tensor relates to the expected one as a whole, if it does."""
-    if not outcome.exchanges or outcome.exchanges[-1].expected is None:
+def _relation(exercise: Exercise, failed: Sequence[Outcome]) -> tuple[str, str] | None:
+    """How wrong tensors relate to the expected ones as a whole, if all of them do in the same way."""
+    pairs = [
+        (outcome.exchanges[-1].got.value, outcome.exchanges[-1].expected.value)
+        for outcome in failed[:MAX_CASES]
+        if outcome.exchanges and outcome.exchanges[-1].expected and outcome.exchanges[-1].question.cotangents is None
+    ]
+    tensors = (isinstance(one, torch.Tensor) and one.is_floating_point() for pair in pairs for one in pair)
+    if not pairs or not all(tensors) or any(got.dtype != expected.dtype for got, expected in pairs):
         return None
-    got, expected = outcome.exchanges[-1].got.value, outcome.exchanges[-1].expected.value
-    if not (isinstance(got, torch.Tensor) and isinstance(expected, torch.Tensor) and got.dtype == expected.dtype):
-        return None
-    wrong = got.shape != expected.shape or not close(got, expected, Tolerance()).all()
-    if wrong and got.ndim >= 2 and got.mT.shape == expected.shape and close(got.mT, expected, Tolerance()).all():
+    if all(_is_transpose(got, expected, exercise.tolerance) for got, expected in pairs):
         return "transposed", "Your answer has the right numbers with its last two dimensions exchanged."
-    if wrong and got.shape == expected.shape and got.is_floating_point():
-        ratios = (got / expected)[expected.abs() > 1e-6]
-        if ratios.numel() > 1 and ratios.isfinite().all() and close(ratios, ratios[:1], Tolerance(atol=1e-3)).all():
-            return "off by a factor", f"Every number is {ratios[0].item():.4g} times what it should be."
+    if any(got.shape != expected.shape for got, expected in pairs):
+        return None
+    ratios = torch.cat([(got / expected)[expected.abs() > 1e-6].flatten() for got, expected in pairs])
+    if ratios.numel() > 1 and ratios.isfinite().all() and close(ratios, ratios[:1], Tolerance(atol=1e-3)).all():
+        return "off by a factor", f"Every number is {ratios[0].item():.4g} times what it should be."
     return None
+
+
+def _is_transpose(got: torch.Tensor, expected: torch.Tensor, tolerance: Tolerance) -> bool:
+    return got.ndim >= 2 and got.mT.shape == expected.shape and bool(close(got.mT, expected, tolerance).all())
 
 
 def _same_answer(one: Answer, other: Answer, tolerance: Tolerance) -> bool:

@@ -35,7 +35,7 @@ from grader.verdict import Verdict
 
 #: How long one cell of a student's may run, in seconds.
 CELL_SECONDS = 60.0
-#: How often a kernel that died is replaced before the rest of a notebook is given up.
+#: How many cells besides the exercises' own may end the kernel before the rest of a notebook is given up.
 MAX_RESTARTS = 3
 
 
@@ -146,7 +146,7 @@ class _Examination:
         for cell in self.notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        for _ in range(MAX_RESTARTS + 1):
+        for _ in range(len(self.unit.points) + MAX_RESTARTS + 1):
             try:
                 self._run_in_fresh_kernel()
                 break
@@ -154,7 +154,7 @@ class _Examination:
                 continue
         for name in self.unit.points:
             if name not in self.verdicts:
-                self.verdicts[name] = judge(find_exercise(name), _lost, self.seed)
+                self._lose(name, "the kernel ended before this exercise could be asked")
         return Graded(self.unit, {name: self.verdicts[name] for name in self.unit.points})
 
     def _plan(self) -> dict[int, list[str]]:
@@ -186,10 +186,11 @@ class _Examination:
             for index, cell in enumerate(self.notebook.cells):
                 try:
                     self._run_cell(client, cell, index)
-                    self._ask(client, self.questions_after.get(index, []))
                 except DeadKernelError:
                     self.fatal.add(index)
+                    self._lose_check(cell)
                     raise
+                self._ask(client, self.questions_after.get(index, []))
                 self.progress(index + 1, len(self.notebook.cells))
 
     def _run_cell(self, client: _Client, cell: NotebookNode, index: int) -> None:
@@ -210,7 +211,22 @@ class _Examination:
     def _ask(self, client: _Client, names: list[str]) -> None:
         for name in names:
             if name not in self.verdicts:
-                self.verdicts[name] = judge(find_exercise(name), _Asker(client, name), self.seed)
+                try:
+                    self.verdicts[name] = judge(find_exercise(name), _Asker(client, name), self.seed)
+                except DeadKernelError:
+                    self._lose(name, "calling it ended the kernel")
+                    raise
+
+    def _lose_check(self, cell: NotebookNode) -> None:
+        """An exercise whose visible examples end the kernel is not asked again."""
+        name = grade_id(cell).removeprefix(CHECK)
+        if grade_id(cell).startswith(CHECK) and name in self.unit.points:
+            self._lose(name, "its examples ended the kernel")
+
+    def _lose(self, name: str, why: str) -> None:
+        """Judge an exercise as one that gave no answer."""
+        lost = Answer(error="KernelError", message=why)
+        self.verdicts.setdefault(name, judge(find_exercise(name), lambda question: lost, self.seed))
 
 
 class _Asker:
@@ -235,10 +251,6 @@ def _transport(folder: Path) -> Config:
     if sys.platform == "win32":
         return Config()
     return Config({"KernelManager": {"transport": "ipc", "connection_file": str(folder / "kernel.json")}})
-
-
-def _lost(question: Question) -> Answer:
-    return Answer(error="KernelError", message="the kernel died before this exercise could be asked")
 
 
 def _environment() -> dict[str, str]:

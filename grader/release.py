@@ -114,7 +114,10 @@ def write_author_notebook(source: Path) -> None:
 
     Cell ids come from the grade_id or the position, so that the same source always gives the same bytes.
     """
-    text = jupytext.writes(jupytext.read(source), "py:percent")
+    # Through nbformat, which sorts metadata, so that the round trip from the stored notebook is exact.
+    notebook = nbformat.reads(nbformat.writes(jupytext.read(source)), as_version=4)
+    notebook.metadata.jupytext["notebook_metadata_filter"] = "-jupytext.text_representation.jupytext_version"
+    text = jupytext.writes(notebook, "py:percent")
     if text != source.read_text(encoding="utf-8"):
         source.write_text(text, encoding="utf-8")
     notebook = jupytext.reads(text, "py:percent")

@@ -32,7 +32,11 @@ def make_course(root: Path, units: list[str] = UNITS) -> Path:
 
 def solved(root: Path, unit: str) -> nbformat.NotebookNode:
     """What a student who solved everything hands in: the released notebook with the author's solutions."""
-    answers = {grade_id(cell): cell.source for cell in author_notebook(root, unit).cells if is_solution(cell)}
+    answers = {
+        grade_id(cell): "\n".join(line for line in cell.source.splitlines() if "### " not in line)
+        for cell in author_notebook(root, unit).cells
+        if is_solution(cell)
+    }
     return edited(root, unit, lambda cell: answers.get(grade_id(cell)))
 
 

@@ -82,7 +82,7 @@ def rms_of(x):
         (huge, "cannot be looked at"),
         (modifies, "it changed argument 1"),
         (lambda x: "loud", "it is a str"),
-        (lambda x: x * torch.nan, "nan"),
+        (lambda x: rms_of(x) * torch.nan, "nan"),
         (lambda: 1, "it raised TypeError"),
         (lambda x: object(), "of type object"),
         (lambda x: None, "it returned None"),

@@ -42,7 +42,7 @@ def index_of(notebook, wanted):
 
 def test_a_solved_notebook_earns_everything_and_neither_tests_nor_seed_enter_its_kernel(right, examine, monkeypatch):
     monkeypatch.setenv("GRADER_SEED", "very secret")
-    right.cells.append(code("import os; print([line for line in In if 'examine' in line], dict(os.environ))"))
+    right.cells.append(code("import os; print([line for line in In[:-1] if 'examine' in line], dict(os.environ))"))
     graded = examine(right)
     assert (graded.total, graded.unit.max_score) == (3.0, 3.0)
     assert {verdict.status for verdict in graded.verdicts.values()} == {"passed"}
@@ -107,7 +107,7 @@ def test_a_function_that_kills_the_kernel_earns_nothing_and_the_others_are_grade
 
 def test_a_cell_without_end_is_stopped_and_the_rest_is_graded(right, examine):
     right.cells.insert(index_of(right, "rms"), code("while True: pass"))
-    graded = examine(right, cell_seconds=2.0)
+    graded = examine(right, cell_seconds=15.0)
     assert graded.total == 3.0
 
 
