@@ -41,13 +41,15 @@ class Student:
 CLASS = (
     Student("ada", "solved everything"),
     Student("bora", "handed in an untouched notebook", solves=False),
-    Student("chul", "forgot to divide by √d", mistakes={"attention_scores": "unscaled"}),
+    Student("chul", "forgot to divide by √d", mistakes={"attention_scores": "unscaled_scores"}),
     Student("dana", "lets every frame see the future only", mistakes={"causal_mask": "upper_triangle"}),
     Student("emre", "raises an error", code={"padding_mask": "return lengths[T]"}),
     Student("fatma", "loops for ever", code={"causal_mask": "while True:\n    pass"}),
     Student("goran", "handed in something that is no notebook", notebook=False),
     Student(
-        "hana", "forgot √d too, and the transpose", mistakes={"attention_scores": "unscaled", "split_heads": "viewed"}
+        "hana",
+        "forgot √d too, and the transpose",
+        mistakes={"attention_scores": "unscaled_scores", "split_heads": "viewed_only"},
     ),
 )
 

@@ -4,7 +4,7 @@ import csv
 import difflib
 import hashlib
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +96,9 @@ def use_hangul_font() -> None:
         raise FileNotFoundError(f"{path} is missing. {FIX}")
     if HANGUL_FONT not in {entry.name for entry in font_manager.fontManager.ttflist}:
         font_manager.fontManager.addfont(path)
+        (regular,) = (entry for entry in font_manager.fontManager.ttflist if entry.name == HANGUL_FONT)
+        # Bold titles use the regular letters; without this entry matplotlib would complain on stderr.
+        font_manager.fontManager.ttflist.append(replace(regular, weight=700))
     family = rcParams["font.family"]
     if HANGUL_FONT not in family:
         rcParams["font.family"] = [*family, HANGUL_FONT]

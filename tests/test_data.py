@@ -244,18 +244,18 @@ def test_no_recording_is_among_the_segments_twice_under_two_names(waveforms):
 # Hangul
 
 
-def draw(text):
+def draw(text, **style):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3, 1), dpi=50)
     canvas = FigureCanvasAgg(figure)
-    figure.text(0.1, 0.4, text)
+    figure.text(0.1, 0.4, text, **style)
     canvas.draw()
     return bytes(canvas.buffer_rgba())
 
 
-def test_hangul_is_drawn_without_a_missing_glyph():
+def test_hangul_is_drawn_without_a_missing_glyph_or_a_line_on_stderr(caplog):
     with mpl.rc_context():
         mpl.rcdefaults()
         with pytest.warns(UserWarning, match="missing from font"):
@@ -264,6 +264,8 @@ def test_hangul_is_drawn_without_a_missing_glyph():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             draw("사랑해 ㅅㅏㄹㅏㅇㅎㅐ 음성 → α · × − ✓")
+            draw("사랑해", fontweight="bold", style="italic")
+    assert not caplog.messages
 
 
 def test_latin_text_looks_as_before_and_twice_is_as_good_as_once():

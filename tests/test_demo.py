@@ -16,7 +16,7 @@ def test_the_demo_grades_a_class_names_mistakes_and_leaves_the_checkout_as_it_wa
     assert run.returncode == 0, run.stderr + run.stdout
     words = " ".join(run.stdout.split())
     assert "Gradebook" in words
-    assert "attention_scores: unscaled" in words
+    assert "attention_scores: unscaled_scores" in words
     assert "needs a human" in words
     assert "most common mistakes" in words
     scratch = Path(next(word for word in run.stdout.split() if "sori-demo-" in word).rstrip(";"))
