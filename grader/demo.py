@@ -115,26 +115,31 @@ def _print(console: Console, root: Path, graded: list[Submission]) -> None:
     table = Table(title=f"Gradebook, {UNIT}")
     for heading, justify in (("Student", "left"), ("who", "left"), ("Points", "right"), ("Mistakes found", "left")):
         table.add_column(heading, justify=justify, overflow="fold")
-    mistakes: Counter[tuple[str, str]] = Counter()
     for student, submission in zip(CLASS, graded, strict=True):
-        found = [(record["exercise"], record["mistake"]) for record in submission.records if record["mistake"]]
-        mistakes.update(found)
-        seen = f"[yellow]needs a human:[/yellow] {submission.trouble}" if submission.trouble else _list(found)
         points = "–" if submission.trouble else f"{submission.score:g} / {submission.max_score:g}"
-        table.add_row(student.name, student.about, points, seen)
+        table.add_row(student.name, student.about, points, _found(submission))
     console.print(table)
     common = Table(title="The class's most common mistakes")
-    for heading in ("Times", "Exercise", "Mistake"):
-        common.add_column(heading, justify="right" if heading == "Times" else "left")
-    for (exercise, mistake), count in mistakes.most_common(8):
-        common.add_row(str(count), exercise, mistake)
+    for heading in ("Students", "Exercise", "Mistake"):
+        common.add_column(heading, justify="right" if heading == "Students" else "left", overflow="fold")
+    mistakes = Counter((record["exercise"], record["says"]) for one in graded for record in _mistaken(one))
+    for (exercise, says), count in mistakes.most_common(8):
+        common.add_row(str(count), exercise, says)
     console.print(common)
     feedback = root / "gradebook" / "feedback"
-    console.print(f"Feedback, one page a student: {feedback}/<student>/{UNIT}/{UNIT}.html")
+    console.print(f"Feedback, one page a student: {feedback}/STUDENT/{UNIT}/{UNIT}.html", soft_wrap=True)
     console.print("Next: `make lab` opens the course; README.md says how to run your own class.")
 
 
-def _list(found: list[tuple[str, str]]) -> str:
-    names = [f"{exercise}: {mistake}" for exercise, mistake in found[:3]]
-    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
-    return "; ".join(names) + more or "none"
+def _mistaken(submission: Submission) -> list[dict]:
+    """What was written and is wrong."""
+    return [record for record in submission.records if record["mistake"] and record["status"] != "missing"]
+
+
+def _found(submission: Submission) -> str:
+    """A line on what is wrong with a submission."""
+    if submission.trouble:
+        return f"[yellow]needs a human:[/yellow] {submission.trouble}"
+    names = [f"{record['exercise']}: {record['mistake']}" for record in _mistaken(submission)]
+    missing = sum(record["status"] == "missing" for record in submission.records)
+    return "; ".join(names + [f"{missing} not written"] * bool(missing)) or "none"

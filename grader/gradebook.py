@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def nbgrader_api(root: Path, **overrides: dict[str, Any]) -> NbGraderAPI:
     beside = str(Path(sys.executable).parent)
     if beside not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])
+    # nbgrader 0.9 builds its objects in an order that SQLAlchemy 2.1 remarks on; what it stores is right.
+    warnings.filterwarnings("ignore", message="Object of type <Submitted")
     config = nbgrader_config(root, **overrides)
     config.NbGraderAPI.log_level = logging.WARNING
     return NbGraderAPI(config=config)
