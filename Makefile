@@ -22,7 +22,7 @@ test: .venv/.ready  ## lint, freshness of generated files, tests (ARGS="-k name"
 	$(IN_VENV) ruff check
 	$(IN_VENV) ruff format --check
 	$(IN_VENV) grader release --check
-	$(IN_VENV) python -m pytest tests $(ARGS)
+	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest tests -n 2 --dist worksteal $(ARGS)
 
 lab: .venv/.ready  ## open the course in JupyterLab
 	@$(IN_VENV) jupyter lab course

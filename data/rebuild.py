@@ -34,7 +34,7 @@ PROMPTS, SENTENCES, TRANSCRIPTS, FONTS = (
     "fonts-nanum",
 )
 VERSIONS = {PROMPTS: "1.6.1-1", SENTENCES: "0.8+5prealpha+1-15", TRANSCRIPTS: "1.6.1-1", FONTS: "20200506-1"}
-TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg", "ffmpeg": "ffmpeg", "opusenc": "opus-tools"}
+TOOLS = {"ffmpeg": "ffmpeg", "opusenc": "opus-tools"}
 
 # Which package a licence text comes from, where its copyright file begins it, and what to put above it.
 LICENCES = {
@@ -120,7 +120,8 @@ def check() -> list[str]:
         elif sha256(DATA / file) != expected:
             wrong.append(f"{file} is not the file that was shipped: its checksum differs")
     for folder in ("prompts_en", "librivox", "fonts"):
-        found = {path.relative_to(DATA).as_posix() for path in (DATA / folder).iterdir()}
+        paths = [path for path in (DATA / folder).iterdir() if not path.name.startswith(".")]
+        found = {path.relative_to(DATA).as_posix() for path in paths}
         wrong += [f"{file} is in no table" for file in sorted(found - sums.keys())]
     wrong += [f"LICENSES/{name}.txt is missing" for name in LICENCES if not (DATA / f"LICENSES/{name}.txt").is_file()]
     return wrong
@@ -139,9 +140,11 @@ def run(*command: str | Path, folder: Path | None = None) -> str:
 
 def unpack(work: Path) -> dict[str, Path]:
     """Downloads the packages and unpacks each into a folder of its own, without installing them."""
-    missing = [f"{tool} (apt-get install {package})" for tool, package in TOOLS.items() if not shutil.which(tool)]
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        sys.exit("Rebuilding needs a Debian system: the sources are Debian packages.")
+    missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
     if missing:
-        sys.exit("Rebuilding needs a Debian system with: " + ", ".join(missing))
+        sys.exit(f"Rebuilding needs tools that are missing: apt-get install {' '.join(missing)}")
     folders = {}
     for name, version in VERSIONS.items():
         run("apt-get", "download", name, folder=work)
@@ -301,42 +304,43 @@ def make_licences(folders: dict[str, Path], output: Path) -> None:
 # Comparing
 
 
-def compare_audio(name: str, ours: Path, shipped: Path) -> tuple[bool, str]:
-    """Whether two encodings hold the same recording, and how far apart they are in decibels where they differ."""
+def likeness(ours: Path, shipped: Path) -> tuple[float, float]:
+    """Signal-to-noise ratio in decibels, and correlation, of two files; -inf and 0 where they differ in length."""
     import numpy as np
     import soundfile
 
     a, b = soundfile.read(ours, dtype="float64")[0], soundfile.read(shipped, dtype="float64")[0]
     if len(a) != len(b):
-        return False, f"{name}: {len(a)} samples, shipped with {len(b)}"
+        return -float("inf"), 0.0
     noise = float(np.sum((a - b) ** 2))
     if noise == 0:
-        return True, ""
-    snr = 10 * np.log10(float(np.sum(b**2)) / noise)
-    correlation = float(np.corrcoef(a, b)[0, 1])
-    same = correlation > 0.9 and ours.suffix == ".opus"  # two encoders at 24 kbit/s differ; FLAC must not
-    return same, f"{name}: SNR {snr:.1f} dB, correlation {correlation:.4f}"
+        return float("inf"), 1.0
+    return 10 * float(np.log10(np.sum(b**2) / noise)), float(np.corrcoef(a, b)[0, 1])
 
 
 def compare(output: Path) -> list[str]:
     """Prints how the rebuilt folder differs from the shipped one; what must not differ is returned."""
     rows, shipped = read_table(output), read_table(DATA)
-    wrong, notes, exact, same_samples = [], [], 0, 0
     if [row["name"] for row in rows] != [row["name"] for row in shipped]:
         return ["the recordings are not the same ones"]
+    wrong, ratios = [], []
     for ours, theirs in zip(rows, shipped, strict=True):
         wrong += [
             f"{ours['name']}: {column} is {ours[column]!r}, shipped {theirs[column]!r}"
             for column in COLUMNS
             if column != "sha256" and ours[column] != theirs[column]
         ]
-        same, note = compare_audio(ours["name"], output / ours["file"], DATA / theirs["file"])
-        exact += ours["sha256"] == theirs["sha256"]
-        same_samples += not note
-        if note:
-            (notes if same else wrong).append(note)
-    print(f"{len(rows)} recordings: {exact} with the same bytes, {same_samples} with the same samples")
-    print(*notes[:10], sep="\n", end="\n" if notes else "")
+        ratio, correlation = likeness(output / ours["file"], DATA / theirs["file"])
+        ratios.append(ratio)
+        # Two encoders at 24 kbit/s differ; FLAC must not.
+        same = correlation > 0.9 if ours["file"].endswith(".opus") else ratio == float("inf")
+        if not same:
+            wrong.append(f"{ours['name']}: another sound (SNR {ratio:.1f} dB, correlation {correlation:.3f})")
+    same_bytes = sum(ours["sha256"] == theirs["sha256"] for ours, theirs in zip(rows, shipped, strict=True))
+    same_samples = ratios.count(float("inf"))
+    print(f"{len(rows)} recordings: {same_bytes} with the same bytes, {same_samples} with the same samples")
+    if same_samples < len(rows):
+        print(f"the others have a signal-to-noise ratio of {min(ratios):.1f} dB or more: another encoder")
     for name in LICENCES:
         file = f"LICENSES/{name}.txt"
         if (output / file).read_text(encoding="utf-8") != (DATA / file).read_text(encoding="utf-8"):
@@ -359,10 +363,10 @@ def rebuild(output: Path) -> list[str]:
     """Makes the folder again in `output`, which must not exist or be empty, and compares."""
     if output.exists() and any(output.iterdir()):
         sys.exit(f"{output} is not empty: name a folder that is.")
-    for folder in ("prompts_en", "librivox", "fonts", "LICENSES"):
-        (output / folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         folders = unpack(Path(work))
+        for folder in ("prompts_en", "librivox", "fonts", "LICENSES"):
+            (output / folder).mkdir(parents=True, exist_ok=True)
         make_table(make_prompts(folders, output) + make_sentences(folders, output), output)
         make_font(folders, output)
         make_licences(folders, output)

@@ -10,6 +10,7 @@ from grader.verdict import Outcome, Verdict
 
 # Okabe–Ito colours, dark enough on white and light enough on black.
 _GREEN, _RED = "#009E73", "#D55E00"
+_CELL = "text-align:left;vertical-align:top;padding:2px 14px 2px 0"
 
 
 def as_text(verdict: Verdict) -> str:
@@ -28,10 +29,10 @@ def as_html(verdict: Verdict, picture: bool = True) -> str:
     """The same as a small block of HTML; `picture` adds expected beside yours for a failed practice case."""
     colour = _GREEN if verdict.status == "passed" else _RED
     rows = "".join(
-        f'<tr><td style="color:{_GREEN if passed else _RED};font-weight:600;white-space:nowrap;text-align:left">'
+        f'<tr><td style="color:{_GREEN if passed else _RED};font-weight:600;{_CELL};white-space:nowrap">'
         f"{'✓ passed' if passed else '✗ not yet'}</td>"
-        f'<td style="text-align:left;font-weight:600;white-space:nowrap">{escape(group)}</td>'
-        f'<td style="text-align:left">{escape(_group_line(verdict, group))}</td></tr>'
+        f'<td style="font-weight:600;{_CELL};white-space:nowrap">{escape(group)}</td>'
+        f'<td style="{_CELL}">{escape(_group_line(verdict, group))}</td></tr>'
         for group, passed in verdict.groups.items()
     )
     parts = [

@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import torch
 
@@ -109,8 +110,8 @@ def test_every_recording_is_as_long_as_the_table_says(waveforms):
 
 def test_every_recording_is_audible_and_none_is_clipped(waveforms):
     for name, waveform in waveforms.items():
-        assert waveform.square().mean().sqrt() > 0.03, name
-        assert 0.2 < waveform.abs().max() < 0.9, name
+        assert np.std(waveform.numpy()) > 0.03, name
+        assert 0.2 < np.abs(waveform.numpy()).max() < 0.9, name
 
 
 def test_a_clip_is_a_float_tensor_of_its_own(waveforms):
@@ -217,7 +218,7 @@ def test_every_segment_lies_in_its_recording_and_says_words_of_its_transcript():
 def test_every_segment_is_audible(waveforms):
     for segment in segments():
         start, end = (round(float(segment[key]) * 16_000) for key in ("start", "end"))
-        assert waveforms[segment["name"]][start:end].square().mean().sqrt() > 0.02, segment
+        assert np.std(waveforms[segment["name"]].numpy()[start:end]) > 0.02, segment
 
 
 def test_every_word_of_the_segments_is_in_at_least_seven_prompts():
@@ -232,13 +233,13 @@ def test_every_word_of_the_segments_is_in_at_least_seven_prompts():
 def test_no_recording_is_among_the_segments_twice_under_two_names(waveforms):
     by_text = defaultdict(list)
     for name in {segment["name"] for segment in segments()}:
-        by_text[load_transcript(name)].append(waveforms[name])
+        by_text[load_transcript(name)].append(waveforms[name].numpy())
     for text, clips in by_text.items():
         for i, a in enumerate(clips):
             for b in clips[:i]:
-                n = len(a) + len(b)
-                overlap = torch.fft.irfft(torch.fft.rfft(a, n) * torch.fft.rfft(b, n).conj(), n).max()
-                assert overlap < 0.9 * a.norm() * b.norm(), text
+                n = 1 << (len(a) + len(b)).bit_length()
+                overlap = np.fft.irfft(np.fft.rfft(a, n) * np.fft.rfft(b, n).conj(), n).max()
+                assert overlap < 0.9 * np.linalg.norm(a) * np.linalg.norm(b), text
 
 
 # Hangul
