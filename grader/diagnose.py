@@ -41,6 +41,7 @@ _FORMS = {
         "Call your function on a small input in a cell of its own; read the error's last line.",
     ),
     "type": ("returns another type", "Compare what you return with the docstring's last line."),
+    "blocked": ("calls what is not written", "Write the function it calls first, or let a library function stand in."),
     "kernel": ("the kernel was lost", "The code ended Python itself, or used up its memory."),
 }
 
@@ -109,9 +110,12 @@ def _relation(exercise: Exercise, failed: Sequence[Outcome]) -> tuple[str, str] 
         return "transposed", "Your answer has the right numbers with its last two dimensions exchanged."
     if any(got.shape != expected.shape for got, expected in pairs):
         return None
-    ratios = torch.cat([(got / expected)[expected.abs() > 1e-6].flatten() for got, expected in pairs])
-    if ratios.numel() > 1 and ratios.isfinite().all() and close(ratios, ratios[:1], Tolerance(atol=1e-3)).all():
-        return "off by a factor", f"Every number is {ratios[0].item():.4g} times what it should be."
+    got, expected = (torch.cat([side.flatten() for side in sides]) for sides in zip(*pairs, strict=True))
+    if got.numel() < 2 or not got.isfinite().all() or not expected.any():
+        return None
+    factor = (got @ expected / (expected @ expected)).item()
+    if abs(factor) > 0.01 and abs(factor - 1) > 0.01 and close(got, factor * expected, Tolerance(atol=1e-4)).all():
+        return "off by a factor", f"Every number is {factor:.4g} times what it should be."
     return None
 
 

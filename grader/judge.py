@@ -178,6 +178,9 @@ def _trouble(got: Answer) -> Difference | None:
             "time",
             f"{got.message}: is there a loop that never ends, or one that could be a tensor operation?",
         )
+    own_stub = got.line.startswith("line ") and "raise NotImplementedError" in got.line
+    if got.error == "NotImplementedError" and got.line and not own_stub:
+        return Difference("blocked", f"it calls something that is not written yet ({got.line})")
     if got.error in ("Missing", "NotImplementedError"):
         return Difference(
             "missing",
@@ -196,13 +199,14 @@ def _gradient_finding(exchange: Exchange, tolerance: Tolerance) -> Difference | 
     got = exchange.got.gradients
     if got is None or len(got) != len(wanted):
         return Difference("gradient", "its gradients cannot be taken")
+    loose = Tolerance(atol=max(tolerance.atol, 1e-5), rtol=max(tolerance.rtol, 1e-3))
     for name, one, other in zip(names, got, wanted, strict=True):
-        if other is None or not other.any():
-            continue
-        if one is None:
+        if one is None and other is not None and other.any():
             return Difference("no_gradient", f"no gradient reaches {name}")
-        loose = Tolerance(atol=max(tolerance.atol, 1e-5), rtol=max(tolerance.rtol, 1e-3))
-        difference = compare(one, other, loose, f"the gradient for {name}")
+        if one is None:
+            continue
+        target = torch.zeros_like(one) if other is None else other
+        difference = compare(one, target, loose, f"the gradient for {name}")
         if difference is not None:
             return Difference("gradient", difference.says, difference.detail)
     return None

@@ -73,4 +73,6 @@ class Verdict:
             return "passed"
         if self.fraction > 0.0:
             return "partial"
-        return "error" if kinds <= {"raised", "time", "kernel"} and not any(self.groups.values()) else "failed"
+        return (
+            "error" if kinds <= {"raised", "blocked", "time", "kernel"} and not any(self.groups.values()) else "failed"
+        )

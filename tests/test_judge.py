@@ -148,6 +148,25 @@ def test_an_untouched_stub_is_missing():
     assert verdict(stub).status == "missing"
 
 
+def test_a_function_that_calls_an_unwritten_one_says_so():
+    def other(x):
+        raise NotImplementedError
+
+    def function(x):
+        return other(x) * 2
+
+    found = verdict(function)
+    assert found.status == "error"
+    assert found.diagnosis.mistake == "calls what is not written"
+
+
+def test_a_gradient_that_is_nan_where_none_should_arrive_is_refused():
+    made = Exercise(lambda x, y: x * 2, "99_tests", True, Tolerance(), ())
+    made.case(lambda draw: (draw.normal(2), draw.normal(2)))
+    found = judge(made, lambda question: answer(lambda x, y: x * 2 + 0 * (y - y).sqrt(), question))
+    assert not found.groups["gradient"]
+
+
 def test_a_function_that_only_raises_has_the_status_error():
     assert verdict(lambda x: 1 / 0).status == "error"
 

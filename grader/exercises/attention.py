@@ -651,7 +651,7 @@ def a_clip_of_padding_only(draw: Draw):
     return arguments(*_clip(draw, 3), mask=mask)
 
 
-@attention.case(group="large values")
+@attention.case(group="large values", gradient=False)
 def scores_in_the_thousands(draw: Draw):
     """Scores of several thousand."""
     return *_extreme(draw, 5, 7), draw.normal(7, 3)
@@ -666,11 +666,13 @@ def forbidden_key_wins(draw: Draw):
     return arguments(q.abs(), k, v, mask=mask)
 
 
-@attention.hidden_case(group="large values")
+@attention.hidden_case(group="large values", gradient=False)
 def allowed_keys_score_low(draw: Draw):
     """All allowed keys have scores far below zero."""
-    q, k, v = _clip(draw, 2, dim=16)
-    return arguments(q.abs() + 1, -2e4 - 1e4 * k.abs().round(), v, mask=_mask(draw, 5, 7))
+    q, k = draw.integers(1, 4, 5, 16) * 32.0, draw.integers(1, 4, 7, 16) * -128.0  # exact, as in _extreme
+    mask = _mask(draw, 1, 7)
+    k = torch.where(mask.mT, k, 10 * k)  # the forbidden keys score lower still
+    return arguments(q, k, draw.normal(7, 3), mask=mask)
 
 
 @attention.hidden_case(group="large values")

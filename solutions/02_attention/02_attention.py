@@ -79,30 +79,10 @@ def log_mel(waveform):
 
 
 OTHERS = [
-    "agent-incorrect",
-    "agent-user",
-    "auth-incorrect",
-    "conf-getchannel",
-    "demo-nomatch",
-    "dir-usingkeypad",
-    "pbx-invalid",
-    "pm-invalid-option",
-    "priv-callpending",
-    "priv-introsaved",
-    "privacy-prompt",
-    "privacy-unident",
-    "queue-periodic-announce",
-    "queue-youarenext",
-    "ss-noservice",
-    "vm-instructions",
-    "vm-intro",
-    "vm-invalid-password",
-    "vm-mailboxfull",
-    "vm-newuser",
-    "vm-nobox",
-    "vm-opts",
-    "vm-rec-name",
-    "vm-review",
+    "agent-incorrect", "agent-user", "auth-incorrect", "conf-getchannel", "demo-nomatch", "dir-usingkeypad",
+    "pbx-invalid", "pm-invalid-option", "priv-callpending", "priv-introsaved", "privacy-prompt", "privacy-unident",
+    "queue-periodic-announce", "queue-youarenext", "ss-noservice", "vm-instructions", "vm-intro",
+    "vm-invalid-password", "vm-mailboxfull", "vm-newuser", "vm-nobox", "vm-opts", "vm-rec-name", "vm-review",
     "vm-tempgreeting2",
 ]
 others = [load_clip(name) for name in OTHERS]
@@ -176,8 +156,8 @@ show(
 # **Step 3, weights.** Scores become shares of a whole by the *softmax*: exponentiate, divide by the sum. $e^2 = 7.389$,
 # $e^0 = 1$, $e^1 = 2.718$, together $11.107$. The weights are $0.665, 0.090, 0.245$. They are positive and add up to 1.
 #
-# **Step 4, weighted sum.** The output of frame 2 is $0.665\cdot(1, 0) + 0.090\cdot(0, 1) + 0.245\cdot(1, 1) = (0.910,
-# 0.335)$.
+# **Step 4, weighted sum.** The output of frame 2 is
+# $0.665\cdot(1, 0) + 0.090\cdot(0, 1) + 0.245\cdot(1, 1) = (0.910, 0.335)$.
 #
 # Frame 2 took two thirds from frame 0, because its query and that key point the same way; the distance between the two
 # played no part. That is all attention does. In one formula, with the queries as rows of $Q$, and so on:
@@ -288,9 +268,9 @@ show(
 
 # %% [markdown] lang="en"
 # Red means that two frames point the same way, blue that they point in opposite directions. Pauses agree with pauses,
-# hisses with hisses, and "press" with "press", 2.5 s away, as much as with its neighbours. Here the picture is
-# symmetric, because every frame uses one and the same vector to ask and to answer. Learned queries and keys differ, and
-# then a frame can look for something that it is not.
+# hisses with hisses, and "press" with "press", although 2.5 s lie between them. Here the picture is symmetric, because
+# every frame uses one and the same vector to ask and to answer. Learned queries and keys differ, and then a frame can
+# look for something that it is not.
 #
 # ## Weights
 #
@@ -371,7 +351,7 @@ left.axhline(asking / 50, color="white", linestyle=":")
 figure.colorbar(picture, ax=left)
 right.bar(torch.arange(T) / 50, raw_weights[asking], width=0.02, color="#0072B2")
 right.axvline(asking / 50, color="#D55E00", linestyle=":", label="the frame that asks")
-right.set(title="The dotted row", xlabel="key: time (s)", ylabel="weight")
+right.set(title="The dotted row", xlabel="key: time (s)", ylabel="weight", xlim=(0, T / 50))
 right.legend()
 top_frame = raw_weights[asking].argmax() / 50
 own_favourite = (raw_weights.argmax(-1) == torch.arange(T)).float().mean()
@@ -571,8 +551,8 @@ show(figure, f"Two clips padded to {T} frames, and their masks (yellow: real). {
 # <details><summary>Hint 2: the row that may look at nothing</summary>
 #
 # With a finite number a fully forbidden row comes out of the softmax with equal weights. Set the weights to 0 wherever
-# the mask is `False`: rows that may look at something do not change, the others become zero. `scores.masked_fill(~mask,
-# number)` returns a new tensor and broadcasts the mask.
+# the mask is `False`: rows that may look at something do not change, the others become zero.
+# `scores.masked_fill(~mask, number)` returns a new tensor and broadcasts the mask.
 #
 # </details>
 
@@ -636,8 +616,8 @@ bottom.set(title="Attention spent on padding", xlabel="query: time (s)", ylabel=
 bottom.legend(loc="upper left")
 show(
     figure,
-    f"Without the mask a frame of “goodbye” spends {wasted.mean():.0%} of its attention on padding on average, the "
-    f"worst frame {wasted.max():.0%}; with the mask the most is {saved.max():.0%}.",
+    f"Without the mask a frame of “goodbye” spends {wasted.mean():.0%} of its attention on the {T - n} padding frames "
+    f"on average, the worst frame {wasted.max():.0%}; with the mask the most is {saved.max():.0%}.",
 )
 
 # %% [markdown] lang="en"
@@ -671,10 +651,10 @@ show(figure, f"Causal weights: the upper triangle is empty. Frame 0 can only loo
 # %% [markdown] lang="en"
 # ## Learning where to look
 #
-# Raw frames made poor queries and keys. In a Transformer they are *projections* of the frame, $q = W_q x$ and $k = W_k
-# x$, and the matrices are learned. Let us learn them on a task that needs no labels: **rebuild every frame from the
-# others**. A frame may not look at itself, nor at anything within 100 ms; as values it gets the other frames as they
-# are. To succeed it must find, further away, frames that *sound* like it.
+# Raw frames made poor queries and keys. In a Transformer they are *projections* of the frame, $q = W_q x$ and
+# $k = W_k x$, and the matrices are learned. Let us learn them on a task that needs no labels: **rebuild every frame
+# from the others**. A frame may not look at itself, nor at anything within 100 ms; as values it gets the other frames
+# as they are. To succeed it must find, further away, frames that *sound* like it.
 #
 # The next cell trains $W_q$ and $W_k$ on the 25 other recordings with your `attention`, twice: with the division by √d,
 # and without, from the same start, on the same batches. **Predict** which ends lower, and what the weights without √d
@@ -763,7 +743,7 @@ print(f"The second “press” gives {share:.0%} of its attention to the first, 
 
 # %% [markdown] lang="en"
 # With √d the weights look meaningful: "press" finds "press", a hiss finds the other hisses. Without it the softmax
-# starts saturated and stays so. (At a smaller learning rate the gap shrinks; try `learning_rate=1e-3`. A trick that
+# starts saturated and ends so. (At a smaller learning rate the gap shrinks; try `learning_rate=1e-3`. A trick that
 # makes training depend less on luck and tuning is worth one division.)
 #
 # What does the *output* look like? Each frame below was rebuilt from frames at least 120 ms away.
@@ -878,8 +858,8 @@ for what, one, other in (
 # ## Several heads
 #
 # A row of weights adds up to 1, so one attention makes one choice for each frame. Yet a frame may want the pitch from
-# one place and the kind of consonant from another. **Multi-head attention** cuts the vectors into $H$ pieces of $d =
-# D/H$ numbers, lets each piece (a *head*) attend on its own, and puts the results side by side again.
+# one place and the kind of consonant from another. **Multi-head attention** cuts the vectors into $H$ pieces of
+# $d = D/H$ numbers, lets each piece (a *head*) attend on its own, and puts the results side by side again.
 #
 # The cut is a matter of shapes. With $D = 6$ and $H = 3$, one frame $(0, 1, 2, 3, 4, 5)$ becomes $(0, 1)$ for head 0,
 # $(2, 3)$ for head 1 and $(4, 5)$ for head 2.
@@ -1007,8 +987,8 @@ show(
 # If `context` is `x` itself, this is *self-attention*; if it is something else, such as an encoder's output seen by a
 # decoder, it is *cross-attention*.
 #
-# - Weights have the shape `(D, D)` and the form (out, in), like those of `nn.Linear`: a vector is projected by `x @
-#   w.T`. There are no biases.
+# - Weights have the shape `(D, D)` and the form (out, in), like those of `nn.Linear`: a vector is projected by
+#   `x @ w.T`. There are no biases.
 # - The mask broadcasts to `(B, H, Tq, Tk)`. A frame that may look at nothing gets zeros.
 # - The scores of a head are divided by $\sqrt d$ with $d = D/H$, the size of *its* vectors. If you use your
 #   `attention`, that happens by itself.
@@ -1020,8 +1000,8 @@ show(
 # </details>
 # <details><summary>Hint 2: the lines</summary>
 #
-# `q = split_heads(x @ w_q.T, n_heads)`, likewise `k` and `v` from `context`. Then `output, _ = attention(q, k, v,
-# mask)`, and the merged output times `w_o.T`.
+# `q = split_heads(x @ w_q.T, n_heads)`, likewise `k` and `v` from `context`. Then
+# `output, _ = attention(q, k, v, mask)`, and the merged output times `w_o.T`.
 #
 # </details>
 
@@ -1157,7 +1137,7 @@ for axes, weights, title, colour in (
 ):
     axes.bar(torch.arange(T) / 50, weights, width=0.02, color=colour)
     axes.set(title=title, ylabel="weight")
-panels[1].set_xlabel("key: time (s)")
+panels[1].set(xlabel="key: time (s)", xlim=(0, T / 50))
 show(
     figure,
     f"The ten favourites have {share_before:.0%} of the attention above and {share_after:.0%} below; "
@@ -1254,9 +1234,9 @@ predicted = [attention_multiplications(int(n_frames), 64) / speed for n_frames i
 axes.loglog(span, predicted, color="#0072B2", label="your formula, at this speed")
 for name, n_frames in inputs:
     axes.axvline(n_frames, color="#E69F00", linestyle=":")
-    axes.text(n_frames * 0.92, predicted[-1], name, rotation=90, ha="right", va="top", fontsize=8)
-axes.set(title="One head over 30 s of speech", xlabel="number of frames", ylabel="time (ms)")
-axes.legend(loc="lower right")
+    axes.text(n_frames * 0.92, 5e8, name, rotation=90, ha="right", va="top", fontsize=8)
+axes.set(title="One head over 30 s of speech", xlabel="number of frames", ylabel="time (ms)", ylim=(0.1, 1e9))
+axes.legend(loc="lower center")
 minutes = attention_multiplications(480_000, 64) / speed / 60_000
 show(
     figure,
