@@ -99,7 +99,8 @@ def audit(
     table = Table(title="Audit of the hidden tests")
     headings = ("Unit", "Exercise", "Cases", "Mistakes rejected and named", "Alternatives accepted", "")
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("Unit", "Exercise", "") else "right")
+        names = heading in ("Unit", "Exercise", "")
+        table.add_column(heading, justify="left" if names else "right", no_wrap=names)
     problems: list[str] = []
     with console.status("Auditing") as status:
         for row in audit_all(course_root(), unit or None):

@@ -205,7 +205,7 @@ check(theirs)
 #
 # </details>
 
-# %% nbgrader={"grade_id": "num_samples", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "num_samples", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def num_samples(seconds: float, sample_rate: int = 16_000) -> int:
     """The number of samples in a sound, rounded to the nearest.
 
@@ -221,7 +221,7 @@ def num_samples(seconds: float, sample_rate: int = 16_000) -> int:
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "check_num_samples", "solution": false, "grade": true, "locked": true, "points": 1, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_num_samples", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 print(num_samples(0.5), "expected: 0.5 × 16 000 = 8000")
 print(num_samples(0.01, sample_rate=44_100), "expected: 0.01 × 44 100 = 441")
 print(num_samples(1.001), "expected: 1.001 × 16 000 = 16016")
@@ -300,7 +300,7 @@ play(torch.cat([cut(*words[word]) for word in order]), "The same words, rearrang
 #
 # </details>
 
-# %% nbgrader={"grade_id": "rms", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "rms", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def rms(x: torch.Tensor) -> torch.Tensor:
     """The root mean square over the last axis.
 
@@ -315,7 +315,7 @@ def rms(x: torch.Tensor) -> torch.Tensor:
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "check_rms", "solution": false, "grade": true, "locked": true, "points": 2, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_rms", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 print(rms(torch.tensor([3.0, -4.0, 0.0, 0.0])), "expected: √(25/4) = 2.5")
 print(rms(torch.tensor([[1.0, -1.0], [0.0, 0.0]])), "expected: one number a row, 1 and 0")
 check(rms)

@@ -204,7 +204,7 @@ print("output ", [round(number, 3) for number in output])
 #
 # </details>
 
-# %% nbgrader={"grade_id": "attention_scores", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "attention_scores", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def attention_scores(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     """How well each query fits each key.
 
@@ -219,7 +219,7 @@ def attention_scores(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     return q @ k.mT / math.sqrt(q.shape[-1])
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_attention_scores", "solution": false, "grade": true, "locked": true, "points": 2, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_attention_scores", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # The frames of the pencil example:
 by_hand = attention_scores(torch.tensor([[1.0, 1, 1, 0]]), torch.tensor([[2.0, 0, 2, 0], [0, 0, 0, 3], [0, 1, 1, 1]]))
 print(by_hand, "expected: [[2., 0., 1.]]")
@@ -312,7 +312,7 @@ print("powers:", powers, "  weights:", powers / powers.sum())
 #
 # </details>
 
-# %% nbgrader={"grade_id": "softmax", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def softmax(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
     """Shares of a whole from scores of any size.
 
@@ -328,7 +328,7 @@ def softmax(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
     return powers / powers.sum(dim, keepdim=True)
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_softmax", "solution": false, "grade": true, "locked": true, "points": 2, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_softmax", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 print(softmax(torch.tensor([0.0, math.log(3)])), "expected: [0.25, 0.75]")
 print(softmax(torch.tensor([1000.0, 1001.0, -math.inf])), "expected: [1/(1+e), e/(1+e), 0] = [0.2689, 0.7311, 0]")
 print(softmax(torch.tensor([[0.0, 2.0], [0.0, 2.0]]), dim=0), "expected: every entry 0.5")
@@ -440,7 +440,7 @@ print(f"{T} frames, d = 64: {T * T * 64:,} multiplications for the dot products;
 #
 # </details>
 
-# %% nbgrader={"grade_id": "causal_mask", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "causal_mask", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def causal_mask(T: int) -> torch.Tensor:
     """Who may look where, if nobody may look ahead.
 
@@ -454,7 +454,7 @@ def causal_mask(T: int) -> torch.Tensor:
     return torch.ones(T, T, dtype=torch.bool).tril()
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_causal_mask", "solution": false, "grade": true, "locked": true, "points": 1, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_causal_mask", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 print(causal_mask(3), "expected: row 0 sees frame 0, row 1 sees 0 and 1, row 2 sees all")
 check(causal_mask)
 ### BEGIN HIDDEN TESTS
@@ -482,7 +482,7 @@ from grader.notebook import examine; examine(causal_mask)
 #
 # </details>
 
-# %% nbgrader={"grade_id": "padding_mask", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "padding_mask", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def padding_mask(lengths: torch.Tensor, T: int) -> torch.Tensor:
     """Which frames of a padded batch are real.
 
@@ -497,7 +497,7 @@ def padding_mask(lengths: torch.Tensor, T: int) -> torch.Tensor:
     return torch.arange(T, device=lengths.device) < lengths[:, None]
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_padding_mask", "solution": false, "grade": true, "locked": true, "points": 2, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_padding_mask", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 print(padding_mask(torch.tensor([3, 1]), 4))
 print("expected: three True and one False; one True and three False")
 check(padding_mask)
@@ -556,7 +556,7 @@ show(figure, f"Two clips padded to {T} frames, and their masks (yellow: real). {
 #
 # </details>
 
-# %% nbgrader={"grade_id": "attention", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "attention", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -583,7 +583,7 @@ def attention(
     return weights @ v, weights
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_attention", "solution": false, "grade": true, "locked": true, "points": 3, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_attention", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 q = torch.tensor([[1.0, 1, 1, 0]])
 k = torch.tensor([[2.0, 0, 2, 0], [0, 0, 0, 3], [0, 1, 1, 1]])
 v = torch.tensor([[1.0, 0], [0, 1], [1, 1]])
@@ -884,7 +884,7 @@ for what, one, other in (
 #
 # </details>
 
-# %% nbgrader={"grade_id": "split_heads", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "split_heads", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def split_heads(x: torch.Tensor, n_heads: int) -> torch.Tensor:
     """Cut every vector into one piece for each head.
 
@@ -905,7 +905,7 @@ def split_heads(x: torch.Tensor, n_heads: int) -> torch.Tensor:
     return x.reshape(B, T, n_heads, D // n_heads).transpose(1, 2)
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_split_heads", "solution": false, "grade": true, "locked": true, "points": 2, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_split_heads", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 two_frames = torch.arange(12.0).reshape(1, 2, 6)
 print(split_heads(two_frames, 3))
 print("expected: head 0 has (0, 1) and (6, 7); head 1 has (2, 3) and (8, 9); head 2 has (4, 5) and (10, 11)")
@@ -931,7 +931,7 @@ from grader.notebook import examine; examine(split_heads)
 #
 # </details>
 
-# %% nbgrader={"grade_id": "merge_heads", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "merge_heads", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def merge_heads(x: torch.Tensor) -> torch.Tensor:
     """Put the pieces of all heads side by side again.
 
@@ -945,7 +945,7 @@ def merge_heads(x: torch.Tensor) -> torch.Tensor:
     return x.transpose(1, 2).flatten(2)
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_merge_heads", "solution": false, "grade": true, "locked": true, "points": 2, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_merge_heads", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Two heads, two frames, one number each: head 0 has 1 and 2, head 1 has 3 and 4.
 print(merge_heads(torch.tensor([[[[1.0], [2.0]], [[3.0], [4.0]]]])), "expected: frame 0 is (1, 3), frame 1 is (2, 4)")
 check(merge_heads)
@@ -1005,7 +1005,7 @@ show(
 #
 # </details>
 
-# %% nbgrader={"grade_id": "multi_head_attention", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "multi_head_attention", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def multi_head_attention(
     x: torch.Tensor,
     context: torch.Tensor,
@@ -1038,7 +1038,7 @@ def multi_head_attention(
     return merge_heads(output) @ w_o.T
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_multi_head_attention", "solution": false, "grade": true, "locked": true, "points": 3, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_multi_head_attention", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Two heads of one number; all projections leave vectors as they are. Queries are 0, so both frames weigh ½.
 eye = torch.eye(2)
 print(multi_head_attention(torch.zeros(1, 1, 2), torch.tensor([[[1.0, 10.0], [3.0, 30.0]]]), eye, eye, eye, eye, 2))
@@ -1179,7 +1179,7 @@ for head in range(4):
 #
 # </details>
 
-# %% nbgrader={"grade_id": "attention_multiplications", "solution": true, "grade": false, "locked": false, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": false, "grade_id": "attention_multiplications", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def attention_multiplications(n_frames: int, dim: int) -> int:
     """Multiplications in QKᵀ and in weights·V.
 
@@ -1194,7 +1194,7 @@ def attention_multiplications(n_frames: int, dim: int) -> int:
     return 2 * n_frames**2 * dim
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "check_attention_multiplications", "solution": false, "grade": true, "locked": true, "points": 1, "task": false, "schema_version": 3}
+# %% nbgrader={"grade": true, "grade_id": "check_attention_multiplications", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 print(attention_multiplications(2, 3), "expected: 2·2 scores of 3 multiplications, and 2·3 outputs of 2: 12 + 12 = 24")
 check(attention_multiplications)
 ### BEGIN HIDDEN TESTS
