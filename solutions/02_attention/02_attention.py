@@ -236,9 +236,6 @@ from grader.notebook import examine; examine(attention_scores)
 # against "press"? What does the diagonal show? Is the picture symmetric?
 
 # %% tags=["demo"]
-raw_scores = attention_scores(x, x)  # (T, T)
-
-
 def draw_matrix(axes, matrix, title, colours="viridis", low=0.0, high=0.1):
     """A (queries, keys) picture with time in seconds on both axes."""
     axes.set(title=title, xlabel="key: time (s)")
@@ -254,6 +251,7 @@ def mark(axes, rows, columns):
     axes.add_patch(plt.Rectangle(corner, width / 50, height / 50, fill=False, color="#009E73", linewidth=2))
 
 
+raw_scores = attention_scores(x, x)  # (T, T)
 figure, axes = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
 picture = draw_matrix(axes, raw_scores, "Scores of all pairs of frames", "RdBu_r", -12, 12)
 mark(axes, second_press, first_press)
@@ -342,7 +340,7 @@ from grader.notebook import examine; examine(softmax)
 # when nothing has been learned? Themselves?
 
 # %% tags=["demo"]
-raw_weights = softmax(raw_scores)  # (T, T), each row adds up to 1
+raw_weights = softmax(attention_scores(x, x))  # (T, T), each row adds up to 1
 asking = 135  # a frame in the vowel of the second "press"
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", width_ratios=(1, 1.15))
@@ -670,6 +668,7 @@ def far_apart(T, reach=5):
     return (frames[:, None] - frames).abs() > reach
 
 
+apart = far_apart(T)  # for our utterance
 other_frames = [standard_frames(other) for other in others]
 
 
@@ -716,7 +715,6 @@ losses_unscaled = train(looks_through(*unscaled, correction=undo), unscaled, oth
 
 # %% tags=["demo"]
 with torch.no_grad():
-    apart = far_apart(T)
     rebuilt, learned = attention(x @ scaled[0].T, x @ scaled[1].T, x, apart)
     _, stuck = attention(x @ unscaled[0].T * undo, x @ unscaled[1].T, x, apart)
 
@@ -749,6 +747,8 @@ print(f"The second “press” gives {share:.0%} of its attention to the first, 
 # What does the *output* look like? Each frame below was rebuilt from frames at least 120 ms away.
 
 # %% tags=["demo"]
+with torch.no_grad():
+    rebuilt, _ = attention(x @ scaled[0].T, x @ scaled[1].T, x, apart)
 figure, panels = plt.subplots(2, 1, figsize=(10, 4.6), layout="constrained", sharex=True, sharey=True)
 draw_frames(panels[0], x, "The frames")
 picture = draw_frames(panels[1], rebuilt, "The output: each frame rebuilt from others")
@@ -1070,17 +1070,21 @@ def new_layer(n_heads):
     return model, learned_weights
 
 
+@torch.no_grad()
+def look_with_four_heads():
+    """Values, outputs (4, T, 20) and weights (4, T, T) of the last model on our utterance."""
+    q, k = (split_heads(x[None] @ w.T, 4)[0] for w in projections)  # (4, T, 20)
+    v = split_heads(x[None], 4)[0]
+    return v, *attention(q, k, v, apart)
+
+
 final = {}
 for n_heads in (1, 4):
     model, projections = new_layer(n_heads)
     losses = train(model, projections, other_frames, title=f"{n_heads} head{'s' * (n_heads > 1)}")
     final[n_heads] = sum(losses[-20:]) / 20
 
-with torch.no_grad():
-    four_q, four_k = (split_heads(x[None] @ w.T, 4)[0] for w in projections)  # (4, T, 20)
-    four_v = split_heads(x[None], 4)[0]
-    four_outputs, four_weights = attention(four_q, four_k, four_v, apart)
-
+_, four_outputs, four_weights = look_with_four_heads()
 figure, panels = plt.subplots(1, 4, figsize=(15, 3.9), layout="constrained", sharey=True)
 for head, axes in enumerate(panels):
     picture = draw_matrix(axes, four_weights[head], f"head {head}: mel bands {20 * head} to {20 * head + 19}")
@@ -1125,6 +1129,7 @@ def same_output_other_weights(weights, values, allowed, n_top=10):
     return other.float(), weights[top].sum().item(), other[top].sum().item()
 
 
+four_v, four_outputs, four_weights = look_with_four_heads()
 head, frame = 1, 85
 other_weights, share_before, share_after = same_output_other_weights(
     four_weights[head, frame], four_v[head], apart[frame]
