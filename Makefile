@@ -21,7 +21,6 @@ demo: .venv/.ready  ## see a class's notebooks graded, with their mistakes named
 test: .venv/.ready  ## lint, freshness of generated files, tests (ARGS="-k name" for some)
 	$(IN_VENV) ruff check
 	$(IN_VENV) ruff format --check
-	$(IN_VENV) grader release --check
 	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest tests -n 2 --dist worksteal $(ARGS)
 
 lab: .venv/.ready  ## open the course in JupyterLab
