@@ -10,7 +10,7 @@ import torch
 
 from grader.answer import answer
 from grader.compare import Difference, close, compare
-from grader.exercise import Answer, Exercise, Misconception, Tolerance
+from grader.exercise import GRADIENT, Answer, Exercise, Misconception, Tolerance
 from grader.verdict import Diagnosis, Outcome
 
 #: How many failed, and how many passed, cases a misconception is tried on.
@@ -55,6 +55,9 @@ def diagnose(exercise: Exercise, outcomes: Sequence[Outcome]) -> Diagnosis | Non
     assert first is not None
     if first.kind in ("missing", "time", "none", "kernel"):
         return _by_form(exercise, failed, first)
+    modified = next((outcome.finding for outcome in failed if outcome.finding.kind == "modified"), None)
+    if modified is not None and first.kind in ("modified", "raised") and failed[0].case.group == GRADIENT:
+        return _by_form(exercise, failed, modified)  # autograd's complaint is only how it shows
     named = _misconception(exercise, outcomes)
     if named is not None:
         return Diagnosis(named.name, named.says, named.hint)

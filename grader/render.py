@@ -1,6 +1,7 @@
 """A verdict as people read it: lines of text, HTML, and a picture of expected beside yours."""
 
 import io
+import re
 from base64 import b64encode
 from html import escape
 
@@ -32,7 +33,7 @@ def as_html(verdict: Verdict, picture: bool = True) -> str:
         f'<tr><td style="color:{_GREEN if passed else _RED};font-weight:600;{_CELL};white-space:nowrap">'
         f"{'✓ passed' if passed else '✗ not yet'}</td>"
         f'<td style="font-weight:600;{_CELL};white-space:nowrap">{escape(group)}</td>'
-        f'<td style="{_CELL}">{escape(_group_line(verdict, group))}</td></tr>'
+        f'<td style="{_CELL}">{_inline(_group_line(verdict, group))}</td></tr>'
         for group, passed in verdict.groups.items()
     )
     parts = [
@@ -41,9 +42,9 @@ def as_html(verdict: Verdict, picture: bool = True) -> str:
         f'<table style="margin:4px 0">{rows}</table>'
     ]
     if verdict.diagnosis is not None:
-        parts.append(f"<div><b>{escape(_mistake(verdict))}</b></div>")
+        parts.append(f"<div><b>{_inline(_mistake(verdict))}</b></div>")
         if verdict.diagnosis.hint:
-            parts.append(f"<div>Hint: {escape(verdict.diagnosis.hint)}</div>")
+            parts.append(f"<div>Hint: {_inline(verdict.diagnosis.hint)}</div>")
     png = _picture(verdict) if picture else None
     if png is not None:
         text = f"The expected answer beside yours for {verdict.exercise}"
@@ -57,23 +58,34 @@ def headline(verdict: Verdict) -> str:
     passed = sum(groups.values())
     if not groups or verdict.status == "missing":
         return "not written yet"
-    plural = "group" if len(groups) == 1 else "groups"
-    if passed < len(groups):
-        return f"{passed} of {len(groups)} {plural} of cases pass"
-    return f"all {len(groups)} {plural} of cases pass" if len(groups) > 1 else "the one group of cases passes"
+    if len(groups) == 1:
+        return "the one group of cases passes" if passed else "the one group of cases does not pass"
+    return (
+        f"all {passed} groups of cases pass"
+        if passed == len(groups)
+        else f"{passed} of {len(groups)} groups of cases pass"
+    )
+
+
+def _inline(text: str) -> str:
+    """Escaped text in which what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _mistake(verdict: Verdict) -> str:
+    """A known mistake in its own words; otherwise its kind, since a group's line already says what was seen."""
     diagnosis = verdict.diagnosis
     assert diagnosis is not None
-    return diagnosis.says[:1].upper() + diagnosis.says[1:]
+    seen = any(outcome.finding and outcome.finding.says == diagnosis.says for outcome in verdict.outcomes)
+    says = f"{diagnosis.mistake}." if seen else diagnosis.says
+    return says[:1].upper() + says[1:]
 
 
 def _group_line(verdict: Verdict, group: str) -> str:
     outcomes = [outcome for outcome in verdict.outcomes if outcome.case.group == group]
     failed = next((outcome for outcome in outcomes if not outcome.passed), None)
     if failed is None:
-        return "as it should be" if len(outcomes) == 1 else f"{len(outcomes)} cases"
+        return outcomes[0].case.label if len(outcomes) == 1 else f"{len(outcomes)} cases"
     finding = failed.finding
     assert finding is not None
     detail = f"; {finding.detail}" if finding.detail and failed.case.practice else ""
