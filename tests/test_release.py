@@ -65,7 +65,7 @@ def test_each_exercise_has_a_stub_a_check_points_and_a_hidden_test(unit):
     assert list(cells) == [one for name in names for one in (name, CHECK + name)]
     for name in names:
         check = cells[CHECK + name].source
-        assert f"check({name})" in visible(check)
+        assert visible(check).startswith(f"check({name})\n")
         hidden = check.split("### BEGIN HIDDEN TESTS")[1].split("### END HIDDEN TESTS")[0]
         assert hidden.strip() == f"from grader.notebook import examine; examine({name})"
         assert check.rstrip().endswith("### END HIDDEN TESTS")
