@@ -209,10 +209,10 @@ def hangul_to_jamo(text: str) -> list[str]:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_hangul_to_jamo", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(hangul_to_jamo)
 print(*hangul_to_jamo("사랑해"), "  expected: ㅅ ㅏ ㄹ ㅏ ㅇ ㅎ ㅐ")
 print(hangul_to_jamo("닭 5ㅋ"), "  expected: ['ㄷ', 'ㅏ', 'ㄺ', ' ', '5', 'ㅋ']")
 print(hangul_to_jamo(unicodedata.normalize("NFD", "해")), "  expected: ['ㅎ', 'ㅐ'], typed in NFD or not")
-check(hangul_to_jamo)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(hangul_to_jamo)
 ### END HIDDEN TESTS
@@ -376,10 +376,10 @@ def build_vocab(sequences: list[list[str]], specials: tuple[str, ...] = ("<pad>"
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_build_vocab", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(build_vocab)
 print(build_vocab([["s", "a", "k", "i"], ["a", "s", "a"]]))
 print("expected: <pad> 0, <unk> 1, s 2, a 3, k 4, i 5")
 print(build_vocab([["b", "<s>", "a"]], specials=("<s>",)), "expected: <s> 0, b 1, a 2")
-check(build_vocab)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(build_vocab)
 ### END HIDDEN TESTS
@@ -457,11 +457,11 @@ def encode(sequence: list[str], vocab: dict[str, int]) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_encode", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check(encode)
 example = {"<pad>": 0, "<unk>": 1, "s": 2, "a": 3, "k": 4, "i": 5}
 print(encode(["s", "a", "k", "i"], example), "expected: 2, 3, 4, 5")
 print(encode(["a", "q", "a"], example), "expected: 3, 1, 3")
 print(encode([], example).shape, encode([], example).dtype, "expected: (0,), int64")
-check(encode)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(encode)
 ### END HIDDEN TESTS
@@ -555,10 +555,10 @@ def pad_batch(sequences: list[torch.Tensor], pad_id: int = 0) -> tuple[torch.Ten
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_pad_batch", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(pad_batch)
 print(*pad_batch([torch.tensor([2, 3, 4, 5]), torch.tensor([3, 2, 3])]), sep="\n")
 print("expected: the two matrices above")
 print(pad_batch([torch.tensor([9]), torch.tensor([7, 9])], pad_id=9)[1], "expected: only the second of row 0 is False")
-check(pad_batch)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(pad_batch)
 ### END HIDDEN TESTS
@@ -646,9 +646,9 @@ def one_hot(ids: torch.Tensor, vocab_size: int) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_one_hot", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check(one_hot)
 print(one_hot(torch.tensor([3, 0]), 5))
 print("expected: a 1 in column 3 of the first row, and in column 0 of the second")
-check(one_hot)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(one_hot)
 ### END HIDDEN TESTS
@@ -722,9 +722,9 @@ def embed(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_embed", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(embed)
 print(embed(torch.tensor([1, 2, 1]), torch.tensor([[0.1, -0.2], [0.5, 0.1], [-0.3, 0.6]])))
 print("expected: row 1, row 2, row 1 again")
-check(embed)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(embed)
 ### END HIDDEN TESTS
@@ -859,9 +859,9 @@ def cosine_similarity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_cosine_similarity", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(cosine_similarity)
 print(cosine_similarity(torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0], [-6.0, -8.0], [0.0, 0.0]])))
 print("expected: 0.96, −1, and 0 for the zero vector")
-check(cosine_similarity)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(cosine_similarity)
 ### END HIDDEN TESTS
@@ -926,10 +926,10 @@ def nearest(query: torch.Tensor, table: torch.Tensor, k: int) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_nearest", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(nearest)
 directions = torch.tensor([[0.0, 5.0], [-1.0, 0.0], [9.0, 9.0], [0.1, 0.0]])
 print(nearest(torch.tensor([2.0, 0.1]), directions, 3), "expected: 3 (same direction), 2 (45°), 0 (a right angle)")
 print(nearest(torch.tensor([2.0, 0.1]), directions, 1).shape, "expected: (1,)")
-check(nearest)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(nearest)
 ### END HIDDEN TESTS
