@@ -13,17 +13,20 @@ import traceback
 import warnings
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, redirect_stderr, redirect_stdout, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 from unittest import mock
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from grader import codec
 from grader.exercise import Answer, Question
 
 #: How many characters of what a function prints are kept.
 KEPT_OUTPUT = 2_000
+
+_REFUSAL = "{} is not allowed in this exercise: write the arithmetic yourself"
 
 
 def answer(function: Callable, question: Question) -> Answer:
@@ -45,7 +48,8 @@ def answer(function: Callable, question: Question) -> Answer:
         stack.enter_context(redirect_stderr(printed))
         stack.enter_context(warnings.catch_warnings())
         for name in question.forbids:
-            stack.enter_context(_forbidden(name))
+            if not name.startswith("aten::"):
+                stack.enter_context(_forbidden(name))
         thread.start()
         thread.join(question.seconds)
         if thread.is_alive():
@@ -118,7 +122,8 @@ def _call(function: Callable, question: Question) -> Answer:
     leaves = [leaf.requires_grad_() for _, leaf in flatten(originals) if wants_gradients and is_floating(leaf)]
     args, kwargs = _copy(originals)
     try:
-        value = function(*args, **kwargs)
+        with _refuse_operators(question.forbids):
+            value = function(*args, **kwargs)
         gradients = _gradients(value, leaves, question.cotangents) if wants_gradients else None
         value = codec.decode(codec.encode(value))
     except _TimeUp:
@@ -212,12 +217,31 @@ def _line(error: BaseException, function: Callable) -> str:
     return ""
 
 
+class _RefuseOperators(TorchDispatchMode):
+    """Makes PyTorch's operators of those names (`aten::convolution`) raise in this thread, however they are reached."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name = func._schema.name
+        if name in self._names:
+            raise RuntimeError(_REFUSAL.format(name.removeprefix("aten::")))
+        return func(*args, **(kwargs or {}))
+
+
+def _refuse_operators(names: tuple[str, ...]) -> AbstractContextManager:
+    operators = frozenset(name for name in names if name.startswith("aten::"))
+    return _RefuseOperators(operators) if operators else nullcontext()
+
+
 def _forbidden(name: str) -> AbstractContextManager:
     """Makes the library function of that dotted name raise."""
     module, _, attribute = name.rpartition(".")
 
     def refuse(*_: object, **__: object) -> None:
-        raise RuntimeError(f"{name} is not allowed in this exercise: write the arithmetic yourself")
+        raise RuntimeError(_REFUSAL.format(name))
 
     return mock.patch.object(_resolve(module), attribute, refuse)
 

@@ -1,19 +1,19 @@
 """The tests of the tests: does every exercise accept what is right, and reject and name what is wrong?"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from grader.answer import answer
+from grader.answer import answer, flatten
 from grader.course import source_path
 from grader.exercise import Exercise, all_exercises
 from grader.judge import judge
 from grader.verdict import Verdict
 
 #: The inputs drawn from each of these must give the same findings.
-SEEDS = ("audit 1", "audit 2", "audit 3")
+SEEDS = ("audit 1", "audit 2")
 MIN_MISCONCEPTIONS = 4
 MIN_ALTERNATIVES = 2
 
@@ -103,7 +103,8 @@ def solved_functions(root: Path, unit: str) -> dict[str, Callable]:
 
 
 def _judge(exercise: Exercise, function: Callable, seed: str) -> Verdict:
-    return judge(exercise, lambda question: answer(function, question), seed)
+    forbids = () if function is exercise.oracle else exercise.forbids
+    return judge(exercise, lambda question: answer(function, replace(question, forbids=forbids)), seed)
 
 
 def _refused(exercise: Exercise, function: Callable, seed: str, problems: list[str], name: str) -> bool:
@@ -161,9 +162,10 @@ def _trivial(exercise: Exercise) -> Iterator[tuple[str, Callable]]:
 
     def zeros(*args: object, **kwargs: object) -> object:
         try:
-            return _map(exercise.oracle(*args, **kwargs), torch.zeros_like)
+            value = exercise.oracle(*args, **kwargs)
         except ValueError:
             return torch.zeros(())
+        return _map(value, torch.zeros_like) if any(flatten(value)) else None
 
     if any(
         isinstance(outcome.exchanges[0].got.value, torch.Tensor | tuple)

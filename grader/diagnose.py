@@ -14,7 +14,7 @@ from grader.exercise import GRADIENT, Answer, Exercise, Misconception, Tolerance
 from grader.verdict import Diagnosis, Outcome
 
 #: How many failed, and how many passed, cases a misconception is tried on.
-MAX_CASES = 6
+MAX_FAILED, MAX_PASSED = 8, 12
 
 #: For each kind of finding: what to call the mistake, and what helps.
 _FORMS = {
@@ -70,14 +70,24 @@ def _misconception(exercise: Exercise, outcomes: Sequence[Outcome]) -> Misconcep
     A mistake that would have shown in a case that the learner got right is not theirs.
     """
     answered = [outcome for outcome in outcomes if outcome.exchanges]
-    failed = [outcome for outcome in answered if not outcome.passed][:MAX_CASES]
-    passed = [outcome for outcome in answered if outcome.passed][:MAX_CASES]
+    failed = [outcome for outcome in answered if not outcome.passed][:MAX_FAILED]
+    passed = [outcome for outcome in answered if outcome.passed][:MAX_PASSED]
     best, most = None, (len(failed) - 1) // 2
     for candidate in exercise.misconceptions:
-        matches = sum(_gives(exercise, candidate, outcome) for outcome in failed)
+        matches = _matches(exercise, candidate, failed, most)
         if matches > most and all(_gives(exercise, candidate, outcome) for outcome in passed):
             best, most = candidate, matches
     return best
+
+
+def _matches(exercise: Exercise, candidate: Misconception, failed: Sequence[Outcome], most: int) -> int:
+    """In how many failed cases the candidate answers as the learner did; stops once `most` is out of reach."""
+    misses = 0
+    for outcome in failed:
+        misses += not _gives(exercise, candidate, outcome)
+        if len(failed) - misses <= most:
+            return 0
+    return len(failed) - misses
 
 
 def _gives(exercise: Exercise, candidate: Misconception, outcome: Outcome) -> bool:
@@ -103,7 +113,7 @@ def _relation(exercise: Exercise, failed: Sequence[Outcome]) -> tuple[str, str] 
     """How wrong tensors relate to the expected ones as a whole, if all of them do in the same way."""
     pairs = [
         (outcome.exchanges[-1].got.value, outcome.exchanges[-1].expected.value)
-        for outcome in failed[:MAX_CASES]
+        for outcome in failed[:MAX_FAILED]
         if outcome.exchanges and outcome.exchanges[-1].expected and outcome.exchanges[-1].question.cotangents is None
     ]
     tensors = (isinstance(one, torch.Tensor) and one.is_floating_point() for pair in pairs for one in pair)

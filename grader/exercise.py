@@ -39,7 +39,8 @@ class Question:
     """One call of the learner's function.
 
     `cotangents` asks for gradients too: one tensor for each floating tensor in the result, in order.
-    `forbids` are dotted names of library functions that raise while the call runs.
+    `forbids` are dotted names of library functions (`"numpy.convolve"`), and PyTorch's own operators
+    (`"aten::convolution"`), that raise while the call runs.
     """
 
     args: tuple = ()
@@ -229,8 +230,8 @@ def exercise(
 ) -> Callable[[Callable], Exercise]:
     """Turn an oracle into an exercise of `unit` and register it under the function's name.
 
-    `differentiable` adds the gradient group; `forbids` are dotted names (`"torch.nn.functional.conv1d"`) that
-    raise while the learner's function runs.
+    `differentiable` adds the gradient group; `forbids` names what raises while the learner's function runs, as in
+    `Question`.
     """
 
     def add(oracle: Callable) -> Exercise:
