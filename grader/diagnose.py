@@ -5,16 +5,20 @@ the form of the answer is looked at: nothing returned, another type, transposed,
 """
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 
 from grader.answer import answer
 from grader.compare import Difference, close, compare
-from grader.exercise import GRADIENT, Answer, Exercise, Misconception, Tolerance
+from grader.exercise import GRADIENT, Answer, Exercise, Misconception, Question, Tolerance
 from grader.verdict import Diagnosis, Outcome
 
 #: How many failed, and how many passed, cases a misconception is tried on.
 MAX_FAILED, MAX_PASSED = 8, 12
+
+#: What the misconceptions answered, as long as the question is remembered.
+_answers: WeakKeyDictionary[Question, dict[str, Answer]] = WeakKeyDictionary()
 
 #: For each kind of finding: what to call the mistake, and what helps.
 _FORMS = {
@@ -92,10 +96,13 @@ def _matches(exercise: Exercise, candidate: Misconception, failed: Sequence[Outc
 
 def _gives(exercise: Exercise, candidate: Misconception, outcome: Outcome) -> bool:
     """Whether the misconception answers every question of the case as the learner did."""
-    return all(
-        _same_answer(answer(candidate.function, exchange.question), exchange.got, exercise.tolerance)
-        for exchange in outcome.exchanges
-    )
+    for exchange in outcome.exchanges:
+        known = _answers.setdefault(exchange.question, {})
+        if candidate.name not in known:
+            known[candidate.name] = answer(candidate.function, exchange.question)
+        if not _same_answer(known[candidate.name], exchange.got, exercise.tolerance):
+            return False
+    return True
 
 
 def _by_form(exercise: Exercise, failed: Sequence[Outcome], finding: Difference) -> Diagnosis:

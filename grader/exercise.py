@@ -34,7 +34,7 @@ class Tolerance:
     rtol: float = 1e-4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """One call of the learner's function.
 

@@ -6,6 +6,7 @@ learner's own `check`) or to a kernel elsewhere (grading).
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -61,28 +62,31 @@ def leaf_names(question: Question) -> list[str]:
 
 def _try(exercise: Exercise, case: Case, ask: Ask, seed: int | str) -> Outcome | None:
     """How one case goes; None for the gradients of a case in which an error is due."""
-    exchanges: list[Exchange] = []
-    # A gradient case draws the same inputs as the case that it comes from.
-    draw = Draw(seed, exercise.unit, exercise.name, case.name.removesuffix("/gradient"))
-
-    def put(question: Question) -> Answer:
-        question = replace(question, forbids=exercise.forbids, seconds=case.seconds)
-        got = ask(question)
-        exchanges.append(Exchange(question, got, None if case.is_property else _expected(exercise, question)))
-        return got
-
     if case.is_property:
-        finding = _hold(case, draw, put)
-    else:
-        question = _question(case.make(draw))
-        if case.name.endswith("/gradient"):
-            cotangents = _cotangents(exercise, question, draw)
-            if cotangents is None:
-                return None
-            question = replace(question, cotangents=cotangents)
-        put(question)
-        finding = _finding(exchanges[-1], exercise.tolerance)
-    return Outcome(case, finding, tuple(exchanges))
+        return _hold(exercise, case, ask, seed)
+    prepared = _prepare(exercise, case, seed)
+    if prepared is None:
+        return None
+    question, expected = prepared
+    exchange = Exchange(question, ask(question), expected)
+    return Outcome(case, _finding(exchange, exercise.tolerance), (exchange,))
+
+
+@lru_cache(maxsize=128)
+def _prepare(exercise: Exercise, case: Case, seed: int | str) -> tuple[Question, Answer] | None:
+    """A case's question and the oracle's answer; a gradient case draws the inputs of the case that it comes from."""
+    draw = _draw(exercise, case, seed)
+    question = replace(_question(case.make(draw)), forbids=exercise.forbids, seconds=case.seconds)
+    if case.name.endswith("/gradient"):
+        cotangents = _cotangents(exercise, question, draw)
+        if cotangents is None:
+            return None
+        question = replace(question, cotangents=cotangents)
+    return question, _expected(exercise, question)
+
+
+def _draw(exercise: Exercise, case: Case, seed: int | str) -> Draw:
+    return Draw(seed, exercise.unit, exercise.name, case.name.removesuffix("/gradient"))
 
 
 def _arguments_outcome(outcomes: list[Outcome]) -> list[Outcome]:
@@ -126,25 +130,32 @@ def _cotangents(exercise: Exercise, question: Question, draw: Draw) -> tuple[tor
     return tuple(draw.normal(*result.shape).to(result.dtype) for result in results)
 
 
-def _hold(case: Case, draw: Draw, put: Ask) -> Difference | None:
-    """Run a property to its end; what it finds wrong, or how a call inside it failed."""
-    conversation = case.make(draw)
-    try:
-        question = next(conversation)
+def _hold(exercise: Exercise, case: Case, ask: Ask, seed: int | str) -> Outcome:
+    """Run a property to its end: it may be broken, or a call inside it may fail."""
+    conversation = case.make(_draw(exercise, case, seed))
+    exchanges: list[Exchange] = []
+
+    def run() -> Difference | None:
+        made = next(conversation)
         while True:
-            got = put(_question(question))
-            finding = _trouble(got)
-            if finding is not None:
-                return finding
-            question = conversation.send(got)
+            question = replace(_question(made), forbids=exercise.forbids, seconds=case.seconds)
+            exchanges.append(Exchange(question, ask(question)))
+            trouble = _trouble(exchanges[-1].got)
+            if trouble is not None:
+                return trouble
+            made = conversation.send(exchanges[-1].got)
+
+    try:
+        finding = run()
     except StopIteration:
-        return None
+        finding = None
     except Wrong as wrong:
-        return Difference("property", str(wrong))
+        finding = Difference("property", str(wrong))
     except (TypeError, AttributeError, IndexError, KeyError, RuntimeError, ValueError) as error:
-        return Difference("type", f"the result is not of the form that the docstring asks for ({error})")
+        finding = Difference("type", f"the result is not of the form that the docstring asks for ({error})")
     finally:
         conversation.close()
+    return Outcome(case, finding, tuple(exchanges))
 
 
 def _finding(exchange: Exchange, tolerance: Tolerance) -> Difference | None:
