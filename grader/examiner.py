@@ -84,7 +84,7 @@ def examine_notebook(
 ) -> Graded:
     """Run the notebook's cells in a fresh kernel and judge every exercise of `unit` on inputs drawn from `seed`.
 
-    The unit's own demo cells, unchanged, are left out. A cell that fails costs only what depends on it; a kernel
+    The unit's own demo cells, unchanged, are left out until an answer lacks a name. A cell that fails costs only what depends on it; a kernel
     that dies is replaced and the cells before are run again. An exercise whose cells are gone is judged at the
     end. The notebook's cells receive the outputs of the run; `progress(done, all)` is called after each cell.
     """
@@ -140,6 +140,7 @@ class _Examination:
         self.progress = progress or (lambda done, all_cells: None)
         self.verdicts: dict[str, Verdict] = {}
         self.fatal: set[int] = set()
+        self.left_out: list[int] = []
         self.questions_after = self._plan()
 
     def run(self) -> Graded:
@@ -182,6 +183,7 @@ class _Examination:
             resources={"metadata": {"path": str(self.folder)}} if self.folder else {},
             shutdown_kernel="immediate",
         )
+        self.left_out = []
         with client.setup_kernel(env=_environment()):
             for index, cell in enumerate(self.notebook.cells):
                 try:
@@ -194,8 +196,14 @@ class _Examination:
                 self.progress(index + 1, len(self.notebook.cells))
 
     def _run_cell(self, client: _Client, cell: NotebookNode, index: int) -> None:
-        if cell.cell_type != "code" or not cell.source.strip() or cell.source.strip() in self.unit.demos:
+        if cell.cell_type != "code" or not cell.source.strip():
             return
+        if cell.source.strip() in self.unit.demos:
+            self.left_out.append(index)
+            return
+        self._execute(client, cell, index)
+
+    def _execute(self, client: _Client, cell: NotebookNode, index: int) -> None:
         if index in self.fatal:
             cell.outputs = [_error("KernelDied", "This cell ended the kernel. The cells after it ran without it.")]
             return
@@ -212,10 +220,20 @@ class _Examination:
         for name in names:
             if name not in self.verdicts:
                 try:
-                    self.verdicts[name] = judge(find_exercise(name), _Asker(client, name), self.seed)
+                    verdict = judge(find_exercise(name), _Asker(client, name), self.seed)
+                    if self.left_out and _lacks_a_name(verdict):
+                        self._catch_up(client)
+                        verdict = judge(find_exercise(name), _Asker(client, name), self.seed)
+                    self.verdicts[name] = verdict
                 except DeadKernelError:
                     self._lose(name, "calling it ended the kernel")
                     raise
+
+    def _catch_up(self, client: _Client) -> None:
+        """Run the demo cells that were left out: an answer uses a name that may come from one of them."""
+        waiting, self.left_out = self.left_out, []
+        for index in waiting:
+            self._execute(client, self.notebook.cells[index], index)
 
     def _lose_check(self, cell: NotebookNode) -> None:
         """An exercise whose visible examples end the kernel is not asked again."""
@@ -244,6 +262,10 @@ class _Asker:
             return unpack_answer(text)
         except (CodecError, ValueError, SyntaxError, TypeError) as error:
             return Answer(error="KernelError", message=f"the kernel gave no answer ({error})")
+
+
+def _lacks_a_name(verdict: Verdict) -> bool:
+    return any(exchange.got.error == "NameError" for outcome in verdict.outcomes for exchange in outcome.exchanges)
 
 
 def _transport(folder: Path) -> Config:

@@ -128,6 +128,14 @@ def test_unchanged_demo_cells_are_left_out_and_changed_ones_run(right, examine, 
     assert not demos[1].outputs
 
 
+def test_an_answer_that_leans_on_a_demo_cell_is_graded_with_it(right, examine, scratch_course):
+    demos = load_unit(scratch_course, UNIT).demos
+    first = next(cell for cell in right.cells if cell.source.strip() in demos and "waveform =" in cell.source)
+    right.cells[index_of(right, "rms")].source = "def rms(x):\n    return x.square().mean(-1).sqrt() + 0 * waveform[0]"
+    assert examine(right).verdicts["rms"].status == "passed"
+    assert first.outputs
+
+
 def grader(*arguments, cwd):
     command = [sys.executable, "-m", "grader.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
