@@ -84,9 +84,10 @@ def examine_notebook(
 ) -> Graded:
     """Run the notebook's cells in a fresh kernel and judge every exercise of `unit` on inputs drawn from `seed`.
 
-    The unit's own demo cells, unchanged, are left out until an answer lacks a name. A cell that fails costs only what depends on it; a kernel
-    that dies is replaced and the cells before are run again. An exercise whose cells are gone is judged at the
-    end. The notebook's cells receive the outputs of the run; `progress(done, all)` is called after each cell.
+    The unit's own demo cells, unchanged, are left out until an answer lacks a name. A cell that fails costs only
+    what depends on it; a kernel that dies is replaced and the cells before are run again. An exercise whose cells
+    are gone is judged at the end. The notebook's cells receive the outputs of the run; `progress(done, all)` is
+    called after each cell.
     """
     return _Examination(notebook, unit, seed, folder, cell_seconds, progress).run()
 
