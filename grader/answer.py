@@ -131,7 +131,7 @@ def _call(function: Callable, question: Question) -> Answer:
     except codec.CodecError as error:
         return Answer(error="TooLarge", message=f"the result cannot be looked at: {error}")
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the function's doing here
-        name = type(error).__name__
+        name = "ValueError" if isinstance(error, ValueError) else type(error).__name__
         return Answer(error=name, message=_text(error), line=_line(error, function))
     return Answer(value=value, gradients=gradients, modified=_modified(question, args, kwargs))
 

@@ -2123,3 +2123,89 @@ def one_after_the_other(query, table, k):
 def by_python_sort(query, table, k):
     values = [float(row @ query / max(float(row.norm()), 1e-12)) for row in table]
     return torch.tensor(sorted(range(len(values)), key=lambda i: -values[i])[:k])
+
+
+# ------------------------------------------------------------------------------------- what small inputs would miss
+
+
+@hangul_to_jamo.hidden_case(group="other characters")
+def around_the_syllables(draw: Draw):
+    """characters just outside the syllables, lone double letters, Chinese characters, joined emoji"""
+    return (
+        "\ud7a4" + draw.choice(["ㄳㅘㅄ", "ㅝㄺㅢ"]) + "漢一" + "👨\u200d👩\u200d👧❤\ufe0f" + draw.choice(["힣", "가"])
+    )
+
+
+@hangul_to_jamo.hidden_case(group="spelling in Unicode")
+def a_long_text_in_pieces(draw: Draw):
+    """a long text typed in pieces (NFD)"""
+    syllables = "".join(chr(0xAC00 + code) for code in draw.integers(0, 11_172, 90).tolist())
+    return unicodedata.normalize("NFD", syllables)
+
+
+@build_vocab.hidden_case(group="edge")
+def hundreds_of_symbols(draw: Draw):
+    """hundreds of different symbols, an empty one among them"""
+    order = draw.permutation(300).tolist()
+    return [[f"s{number}" for number in order[:150]], ["", *(f"s{number}" for number in order[100:])]]
+
+
+@encode.hidden_case(group="unknown symbols")
+def unknown_is_number_zero(draw: Draw):
+    """a vocabulary in which the unknown symbol has number 0, and a symbol with a space before it"""
+    vocab = {"<unk>": 0, "a": 1, "b": 2**25 + 1 + 2 * draw.integer(0, 50)}
+    return [*draw.sample(["a", " a", "b", "x"], 4)] * 8, vocab
+
+
+@pad_batch.hidden_case(group="edge")
+def many_and_long(draw: Draw):
+    """more than twenty sequences, one of them long, with large ids"""
+    lengths = [200, *draw.integers(0, 30, 23).tolist()]
+    return [draw.integers(2**25, 2**26, length) | 1 for length in lengths]
+
+
+@one_hot.hidden_case(group="shapes")
+def a_large_vocabulary(draw: Draw):
+    """hundreds of symbols, in four axes"""
+    return draw.integers(150, 300, 2, 1, 3, 4), 300
+
+
+@embed.hidden_case(group="shapes")
+def a_large_table(draw: Draw):
+    """a table of hundreds of rows, ids in four axes"""
+    return draw.integers(150, 300, 2, 1, 3, 4), draw.normal(300, 5)
+
+
+@embed.hidden_case(group="shapes")
+def vectors_of_one_number_in_double_precision(draw: Draw):
+    """vectors of a single number, in float64"""
+    return draw.integers(0, 6, 2, 5), draw.integers(2**30, 2**31, 6, 1).double()
+
+
+@cosine_similarity.hidden_case(group="lengths")
+def zeros_inside_vectors(draw: Draw):
+    """vectors in which some numbers, but not all, are zero, or cancel"""
+    a = torch.tensor([[0.0, 1.0, 2.0], [1.0, -1.0, 0.0], [3.0, 0.0, -3.0]])
+    return a[draw.permutation(3)], draw.normal(4, 3) * torch.tensor([0.0, 1.0, 1.0])
+
+
+@cosine_similarity.hidden_case(group="lengths", gradient=False)
+def many_long_vectors(draw: Draw):
+    """thirty vectors of forty numbers"""
+    return draw.normal(30, 40), draw.normal(25, 40)
+
+
+@nearest.hidden_case(group="edge")
+def a_large_table_to_search(draw: Draw):
+    """hundreds of rows of forty numbers"""
+    query = draw.normal(40)
+    table = draw.normal(250, 40)
+    table[200:230] += query
+    return query, table, 20
+
+
+@nearest.hidden_case(group="edge")
+def the_opposite_is_strong(draw: Draw):
+    """one neighbour wanted, and the strongest row points the opposite way"""
+    query = draw.normal(6)
+    return query, torch.stack([-query, draw.normal(6) + query, -2 * query, draw.normal(6)]), 1

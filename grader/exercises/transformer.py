@@ -2142,3 +2142,42 @@ def layers_of_the_library(n_mels, n_audio_ctx, n_vocab, n_text_ctx, d, n_heads, 
     decoder = size(torch.nn.TransformerDecoderLayer) - 2 * d
     ends = 3 * d * n_mels + 3 * d * d + 2 * d + n_vocab * d + n_text_ctx * d + 4 * d
     return n_audio_layer * encoder + n_text_layer * decoder + ends
+
+
+# ------------------------------------------------------------------------------------- what small inputs would miss
+
+
+@positional_encoding.hidden_case(group="edge")
+def as_wide_as_whisper(draw: Draw):
+    """As many channels as Whisper tiny has."""
+    return 20 + draw.integer(0, 20), 384
+
+
+@sinusoids.hidden_case(group="edge")
+def as_wide_as_whisper_large(draw: Draw):
+    """As many channels as Whisper large has, and a very long timescale."""
+    return 20 + draw.integer(0, 20), 1_280, draw.choice((10**6, 10**5))
+
+
+@encoder_block.hidden_case(group="edge", gradient=False)
+def six_seconds_of_frames(draw: Draw):
+    """Three hundred frames."""
+    return *_encoder_inputs(draw, batch=1, frames=300, dim=8, hidden=12), 2
+
+
+@decoder_block.hidden_case(group="causality", gradient=False)
+def a_long_text(draw: Draw):
+    """Sixty tokens and two hundred frames."""
+    return *_decoder_inputs(draw, batch=1, tokens=60, frames=200, dim=8, hidden=10), 2
+
+
+@whisper_stem.hidden_case(group="edge")
+def five_mels(draw: Draw):
+    """Five spectrograms."""
+    return _stem(draw, batch=5)
+
+
+@feed_forward.hidden_case(group="edge")
+def four_axes_of_frames(draw: Draw):
+    """Four axes, and more than two in the first."""
+    return draw.normal(3, 2, 5, 4), *_two_layers(draw, 4, 7)

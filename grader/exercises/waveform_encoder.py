@@ -103,7 +103,7 @@ def a_click(draw: Draw):
 @normalize_waveform.hidden_case(group="loud")
 def a_large_offset(draw: Draw):
     """a faint recording that lies far from zero"""
-    return draw.normal(4, 12, scale=2e-3) + draw.choice((0.9, -0.9))
+    return draw.normal(4, 12, scale=1e-2) + draw.choice((0.9, -0.9))
 
 
 @normalize_waveform.hidden_case(group="loud")
@@ -1779,3 +1779,61 @@ def by_recursion_over_layers(x, layers):
         return run(out, rest[1:])
 
     return torch.stack([run(clip[None], layers).T for clip in x])
+
+
+# ------------------------------------------------------------------------------------- what small inputs would miss
+
+
+@conv1d.hidden_case(group="edge")
+def many_clips_and_channels(draw: Draw):
+    """six clips of seven channels"""
+    return draw.normal(6, 7, 11), draw.normal(3, 7, 4), draw.normal(3)
+
+
+@conv1d.hidden_case(group="bias")
+def one_filter_with_a_bias(draw: Draw):
+    """a single filter, with a bias"""
+    return draw.normal(2, 3, 9), draw.normal(1, 3, 4), draw.normal(1)
+
+
+@conv_output_length.hidden_case(group="edge")
+def nine_layers(draw: Draw):
+    """nine layers, one of which leaves samples out"""
+    return 40_000 + draw.integer(0, 500), [10, 3, 3, 3, 2, 2, 2, 3, 2], [5, 2, 2, 2, 3, 2, 2, 1, 1]
+
+
+@conv_output_length.hidden_case(group="edge")
+def steps_beyond_the_kernel(draw: Draw):
+    """a stride larger than the kernel"""
+    return 3 * draw.integer(2, 40) + 1, [2], [3]
+
+
+@conv_output_length.hidden_case(group="short")
+def much_too_short_later(draw: Draw):
+    """a later layer gets far less than its kernel"""
+    return draw.integer(10, 14), [3, 2, 9], [2, 2, 1]
+
+
+@receptive_field.hidden_case(group="edge")
+def nine_layers_seen(draw: Draw):
+    """nine layers"""
+    return [draw.integer(2, 6) for _ in range(9)], [draw.integer(1, 3) for _ in range(9)]
+
+
+@gelu.hidden_case(group="extremes")
+def many_numbers_in_four_axes(draw: Draw):
+    """hundreds of numbers in four axes"""
+    return draw.normal(3, 4, 5, 6, scale=2.0)
+
+
+@group_norm.hidden_case(group="edge")
+def many_long_clips(draw: Draw):
+    """six clips of three hundred frames that grow louder"""
+    x = draw.normal(6, 4, 300) * torch.linspace(0.5, 3.0, 300)
+    return x, 2, draw.normal(4), draw.normal(4)
+
+
+@feature_encoder.hidden_case(group="edge", gradient=False)
+def nine_layers_for_five_clips(draw: Draw):
+    """five clips through nine layers"""
+    return draw.normal(5, 600), _layers(draw, [3, 4, 3, 4, 3, 4, 3, 4, 2], [3] * 9, [2, 2, 2, 1, 1, 1, 1, 1, 1])

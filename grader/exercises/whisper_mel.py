@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from grader.draw import Draw
-from grader.exercise import Tolerance, arguments, exercise
+from grader.exercise import Tolerance, Wrong, arguments, exercise
 
 UNIT = "03_whisper_mel"
 SAMPLE_RATE, N_FFT, HOP = 16_000, 400, 160
@@ -107,9 +107,21 @@ def twice_as_long(draw: Draw):
     return draw.normal(13), 5
 
 
+@pad_or_trim.hidden_case(group="edge")
+def one_sample_missing(draw: Draw):
+    """Exactly one sample is missing."""
+    return draw.normal(2, 6), 7
+
+
+@pad_or_trim.hidden_case(group="shapes")
+def four_axes(draw: Draw):
+    """Four axes, trimmed."""
+    return draw.normal(2, 3, 4, 9), 5
+
+
 @pad_or_trim.misconception(
     "The zeros come before the sound: it starts late.",
-    hint="In `F.pad(x, (a, b))` one number counts the zeros before and one those after. Which is which?",
+    hint="In `functional.pad(x, (a, b))` one number counts the zeros before and one those after. Which is which?",
 )
 def zeros_in_front(x, length=N_SAMPLES):
     return functional.pad(x[..., :length], (max(length - x.shape[-1], 0), 0))
@@ -446,6 +458,12 @@ def whisper_s_own(draw: Draw):
 
 
 @frame_signal.hidden_case(group="Whisper's frames")
+def a_second_or_so(draw: Draw):
+    """A whole second, in hundreds of frames."""
+    return draw.normal(16_000 + draw.integer(1, 160)), 80, 40
+
+
+@frame_signal.hidden_case(group="Whisper's frames")
 def almost_another_frame(draw: Draw):
     """One sample short of another frame."""
     return draw.normal(160 * draw.integer(4, 8) - 1)
@@ -494,7 +512,7 @@ def _frames(x: torch.Tensor, frame_length: int, hop: int, left: int, right: int,
 
 @frame_signal.misconception(
     "The edges are padded with zeros; Whisper mirrors the sound there.",
-    hint="What stands left of the first sample, seen in a mirror? `F.pad` has a mode for it.",
+    hint="What stands left of the first sample, seen in a mirror? `functional.pad` has a mode for it.",
 )
 def zeros_at_the_edges(x, frame_length=N_FFT, hop=HOP):
     half = frame_length // 2
@@ -529,7 +547,7 @@ def edge_twice(x, frame_length=N_FFT, hop=HOP):
 
 @frame_signal.misconception(
     "The edges hold the first and the last sample; they should mirror the sound.",
-    hint="`F.pad` has several modes. `replicate` repeats one sample. Which one turns the sound around?",
+    hint="`functional.pad` has several modes. `replicate` repeats one sample. Which one turns the sound around?",
 )
 def edge_held(x, frame_length=N_FFT, hop=HOP):
     half = frame_length // 2
@@ -703,6 +721,14 @@ def double_precision_spectrogram(draw: Draw):
     return draw.normal(31).double(), 10, 4
 
 
+@power_spectrogram.hidden_property_case(group="edge")
+def silence_has_no_power(draw: Draw):
+    """Silence has no power at all, not even a very small one."""
+    got = yield arguments(torch.zeros(draw.integer(30, 50)), n_fft=10, hop=4)
+    if got.value.any():
+        raise Wrong("the power of silence is not zero")
+
+
 def _stft(
     x: torch.Tensor,
     n_fft: int,
@@ -846,6 +872,14 @@ def quarter_hops(x, n_fft=N_FFT, hop=HOP):
 
 
 @power_spectrogram.misconception(
+    "A small number is put in the place of zero: silence should have no power at all.",
+    hint="Something tiny keeps a logarithm from −∞. Is there a logarithm in this exercise?",
+)
+def never_zero(x, n_fft=N_FFT, hop=HOP):
+    return _stft(x, n_fft, hop)[:, :-1].abs().square().clamp_min(1e-10)
+
+
+@power_spectrogram.misconception(
     "In a silent frame the gradient is NaN: a square root is taken there only to be squared again.",
     hint="The root's slope is infinite at 0. Can you get a² + b² without a root?",
 )
@@ -952,6 +986,19 @@ def beyond_hearing(draw: Draw):
 def around_the_bend(draw: Draw):
     """Frequencies close to 1000 Hz."""
     return 1_000 + torch.tensor([-20.0, -10.0, 10.0, 20.0]) + draw.uniform(4, low=-5.0, high=5.0)
+
+
+@hz_to_mel.hidden_case(group="edge")
+def three_axes(draw: Draw):
+    """Low and high ones mixed, in three axes."""
+    low, high = draw.uniform(12, low=50.0, high=950.0), draw.uniform(12, low=1_200.0, high=8_000.0)
+    return torch.cat([low, high])[draw.permutation(24)].reshape(2, 3, 4)
+
+
+@hz_to_mel.hidden_case(group="edge")
+def zero_without_axes(draw: Draw):
+    """0 Hz, a tensor without axes."""
+    return torch.tensor(0.0)
 
 
 @hz_to_mel.misconception(
@@ -1315,6 +1362,30 @@ def hifi_gan_s(draw: Draw):
 def telephone(draw: Draw):
     """Telephone sound, 8000 Hz."""
     return 8_000, 256, draw.integer(15, 30)
+
+
+@mel_filterbank.hidden_case(group="arguments of other models")
+def studio(draw: Draw):
+    """Sound as on a disc or in a film, 44 100 or 48 000 Hz."""
+    return draw.choice((44_100, 48_000)), 1_024, draw.integer(30, 60)
+
+
+@mel_filterbank.hidden_case(group="arguments of other models")
+def larger_than_large(draw: Draw):
+    """More triangles than Whisper ever had."""
+    return arguments(n_mels=draw.choice((144, 160, 200)))
+
+
+@mel_filterbank.hidden_case(group="arguments of other models")
+def large_and_fine(draw: Draw):
+    """128 triangles over frames of another length."""
+    return SAMPLE_RATE, 512, 128
+
+
+@mel_filterbank.hidden_case(group="arguments of other models")
+def long_frames(draw: Draw):
+    """Frames of 2048 samples."""
+    return arguments(n_fft=2_048)
 
 
 @mel_filterbank.hidden_case(group="edge")
@@ -1807,15 +1878,15 @@ def a_recording(draw: Draw):
     return clip[start : start + 16_000 + draw.integer(0, 160)] * draw.uniform(low=0.3, high=1.0)
 
 
-@log_mel_spectrogram.case(group="other numbers of bins")
+@log_mel_spectrogram.case(group="other numbers of bands")
 def large_model(draw: Draw):
-    """128 bins, as in Whisper large-v3."""
+    """128 bands, as in Whisper large-v3."""
     return arguments(_voice(draw, 5_000 + draw.integer(0, 160)), n_mels=128)
 
 
-@log_mel_spectrogram.hidden_case(group="other numbers of bins")
+@log_mel_spectrogram.hidden_case(group="other numbers of bands")
 def a_small_model(draw: Draw):
-    """Fewer bins than Whisper ever had."""
+    """Fewer bands than Whisper ever had."""
     return _voice(draw, 4_000 + draw.integer(0, 160)), draw.integer(20, 60)
 
 
@@ -1831,6 +1902,12 @@ def too_long_to_hear_all(draw: Draw):
     x = draw.normal(N_SAMPLES + draw.integer(900, 1_500), scale=0.01)
     x[N_SAMPLES:] *= 50
     return x
+
+
+@log_mel_spectrogram.hidden_case(group="length")
+def thirty_seconds(draw: Draw):
+    """Thirty seconds exactly: nothing to pad, nothing to trim."""
+    return draw.normal(N_SAMPLES, scale=0.01)
 
 
 @log_mel_spectrogram.case(group="length")
@@ -1886,6 +1963,15 @@ def zeros_after_the_logarithm(x, n_mels=80):
 
 
 @log_mel_spectrogram.misconception(
+    "The spectrogram is padded, not the sound: the mirror then stands where speech ends.",
+    hint="Which comes first in the table of 3.1?",
+)
+def spectrogram_padded(x, n_mels=80):
+    mel = _filters(n_mels) @ _stft(x, N_FFT, HOP)[:, :-1].abs() ** 2
+    return (_floored(_log10(functional.pad(mel, (0, N_FRAMES - mel.shape[1])))) + 4) / 4
+
+
+@log_mel_spectrogram.misconception(
     "It cuts and pads the spectrogram, not the sound: at the end of the sound and at the loudest point it differs.",
     hint="Whisper's STFT never sees what comes after thirty seconds. In what order do the steps come?",
 )
@@ -1907,10 +1993,10 @@ def three_thousand_and_one(x, n_mels=80):
 
 
 @log_mel_spectrogram.misconception(
-    "The number of bins is ignored: there are always 80.",
+    "The number of bands is ignored: there are always 80.",
     hint="Call it with `n_mels=128`: how many rows come back?",
 )
-def eighty_bins_always(x, n_mels=80):
+def eighty_bands_always(x, n_mels=80):
     return _log_mel(x, _filters(80))
 
 
@@ -1975,7 +2061,7 @@ def cepstrum(x, n_mels=80):
 
 
 @log_mel_spectrogram.misconception(
-    "The rows are frames and the columns mel bins: it should be the other way round.",
+    "The rows are frames and the columns mel bands: it should be the other way round.",
     hint="The shape is (n_mels, 3000).",
 )
 def frames_in_rows(x, n_mels=80):

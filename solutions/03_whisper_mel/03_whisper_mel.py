@@ -196,7 +196,8 @@ print(f"padded to {len(pad_or_trim(sentence))} samples")
 print(f"largest difference from Whisper's first stage: {difference}")
 
 # %% [markdown] lang="en"
-# The samples after the cut do not exist for Whisper: it cannot know that a sentence was interrupted.
+# *Had*; of the next word, *then*, only the beginning is left. The samples after the cut do not exist for Whisper: it
+# cannot know that a sentence was interrupted.
 
 # %% [markdown] lang="en"
 # ## 3.3 A window
@@ -266,7 +267,7 @@ from grader.notebook import examine; examine(hann_window)
 # %% tags=["demo"]
 def tone_spectrum(factors):
     """Strength at 201 frequencies, in dB below the strongest, of 400 samples of a 1020 Hz tone."""
-    tone = torch.sin(2 * math.pi * 1_020 * torch.arange(400) / 16_000)
+    tone = torch.sin(2 * math.pi * 1_020 * torch.arange(400, dtype=torch.float64) / 16_000)
     strength = torch.fft.rfft(tone * factors).abs()
     return 20 * (strength / strength.max()).clamp_min(1e-9).log10()
 
@@ -284,7 +285,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.5), layout="constraine
 hertz = torch.arange(201) * 40
 left.plot(hertz, tone_spectrum(torch.ones(400)), color="#D55E00", label="scissors")
 left.plot(hertz, tone_spectrum(mine), color="#0072B2", label="your window")
-left.set(title="A pure tone of 1020 Hz", xlabel="frequency (Hz)", ylabel="strength (dB)", ylim=(-130, 5))
+left.set(title="A pure tone of 1020 Hz", xlabel="frequency (Hz)", ylabel="strength (dB)", ylim=(-150, 5))
 left.legend()
 right.plot(overlapped(symmetric), color="#D55E00", label="symmetric")
 right.plot(overlapped(mine), color="#0072B2", label="periodic (yours)")
@@ -502,7 +503,7 @@ median, loudest = spoken.median().item(), spoken.max().item()
 show(
     figure,
     f"The power spectrogram of the sentence. Left, a few specks in black: the loudest spot has {loudest:.0f}, half of "
-    f"all numbers are below {median:.0e}. Right, in dB: stripes of voice, clouds of s and sh.",
+    f"all numbers are below {median:.1e}. Right, in dB: stripes of voice, clouds of s and sh.",
 )
 difference = (mine - original["power"]).abs().max()
 print(f"shape {tuple(mine.shape)}; the loudest is {loudest / median:.0e} times the median")
@@ -739,8 +740,8 @@ print(f"there and back again, the largest error is {(mel_to_hz(hz_to_mel(hertz))
 # </details>
 # <details><summary>Hint 3: nearly the answer</summary>
 #
-# `points = mel_to_hz(torch.linspace(0, hz_to_mel(half the sample rate), n_mels + 2))`, then rising, falling, minimum,
-# clamp at 0, times 2 / (high − low).
+# `top = hz_to_mel(torch.tensor(sample_rate / 2))`, then `points = mel_to_hz(torch.linspace(0, top, n_mels + 2))`, then
+# rising, falling, minimum, clamp at 0, times 2 / (high − low).
 #
 # </details>
 
@@ -827,6 +828,9 @@ print(f"largest difference from Whisper's mel power: {(mine - original['mel']).a
 print(f"where the largest is {mine.max():.1f}")
 
 # %% [markdown] lang="en"
+# The left one has more room for *s*: 3 kHz and more fill five eighths of it. The right one gives the vowels more: a
+# third lies below 1000 Hz.
+#
 # Step 3, the area, is easy to forget. **Predict:** white noise is equally strong at all frequencies. What does it look
 # like in 80 bands, with and without the division?
 
@@ -958,8 +962,8 @@ print(f"largest difference between 40 · number − 40 and librosa: {abs(40 * mi
 # %% [markdown] lang="en"
 # **"They are MFCCs."** *Mel-frequency cepstral coefficients* were the input of recognisers for decades: the same
 # chain, but a cosine transform (DCT) over the 80 bands follows, and only the first 13 or so of its results are kept.
-# It makes the numbers nearly independent of each other, which the statistics of that time needed. A network needs no
-# such help: Whisper gets the 80 bands, in which neighbours are very much alike.
+# It makes the numbers much less alike, which the statistics of that time needed. A network needs no such help: Whisper
+# gets the 80 bands, in which neighbours are very much alike.
 
 # %% tags=["demo"]
 import scipy.fft
@@ -972,11 +976,11 @@ for axes, rows, title in ((left, bands, "80 mel bands"), (right, mfcc, "13 MFCCs
     image = axes.imshow(correlation, origin="lower", cmap="RdBu_r", vmin=-1, vmax=1)
     axes.set(title=title, xlabel="row", ylabel="row")
 figure.colorbar(image, ax=(left, right), label="correlation")
-neighbours = [torch.corrcoef(rows).diagonal(1).abs().mean().item() for rows in (bands, mfcc)]
+pairs = [torch.corrcoef(rows)[tuple(torch.triu_indices(len(rows), len(rows), 1))].abs() for rows in (bands, mfcc)]
 show(
     figure,
-    f"How alike any two rows are: neighbouring mel bands correlate at {neighbours[0]:.2f}, neighbouring MFCCs at "
-    f"{neighbours[1]:.2f} on average.",
+    f"How alike any two rows are: over all pairs the correlation, without its sign, is {pairs[0].mean():.2f} for the "
+    f"mel bands and {pairs[1].mean():.2f} for the MFCCs on average.",
 )
 
 # %% [markdown] lang="en"
@@ -995,6 +999,8 @@ show(
 # - `n_mels` is 80, or 128 for large-v3, or anything else.
 # - Call your own functions. For one that does not work yet, take the library's, as `whisper_stages` does at the top of
 #   this notebook; an earlier exercise that is missing then costs nothing here.
+# - Your function must stand by itself: names from the demonstration cells, such as `whisper_stages`, are not part of
+#   it; copy the library line you need.
 #
 # <details><summary>Hint 1: shapes on the way</summary>
 #
@@ -1061,9 +1067,10 @@ show(figure, f"Your spectrogram and Whisper's, and their difference, nowhere mor
 # ### "A mel spectrogram is a mel spectrogram"
 #
 # Both big libraries have one ready. Called with Whisper's frame, hop and number of bands, and everything else left at
-# its default, do they give Whisper's input? Each line below differs from the original in one respect; the last step,
-# `log_compress`, is the same for all. **Predict** which is the worst: no square, a symmetric window, zeros instead of
-# the mirror, or torchaudio's default triangles?
+# its default, do they give Whisper's input? Two of the lines below agree with the original; the others differ in one
+# respect each, torchaudio's defaults in two, scale and area. The last step, `log_compress`, is the same for all.
+# **Predict** which is the worst: no square, a symmetric window, zeros instead of the mirror, or torchaudio's default
+# triangles?
 
 # %% tags=["demo"]
 import warnings
@@ -1097,7 +1104,7 @@ variants = {
     "librosa, pad_mode=“reflect”": with_librosa(pad_mode="reflect"),
     "torchaudio, norm and mel_scale “slaney”": with_torchaudio(norm="slaney", mel_scale="slaney"),
     "symmetric Hann window": with_torch(periodic=False),
-    "librosa, defaults": with_librosa(),
+    "librosa, defaults (zeros, no mirror)": with_librosa(),
     "magnitude, not power": with_torch(exponent=1),
     "torchaudio, defaults": with_torchaudio(),
 }
@@ -1111,10 +1118,10 @@ axes.set_xscale("log")
 axes.axvline(1e-4, color="black", linewidth=0.8, linestyle=":")
 show(
     figure,
-    f"librosa's defaults are off by {errors['librosa, defaults']:.2f}, torchaudio's by "
+    f"librosa's defaults are off by {errors['librosa, defaults (zeros, no mirror)']:.2f}, torchaudio's by "
     f"{errors['torchaudio, defaults']:.2f}; told to do as Whisper does, both are off by less than 0.0001.",
 )
-print(f"frames before the cut to 3000: {variants['librosa, defaults'].shape[1]}")
+print(f"frames before the cut to 3000: {variants['librosa, defaults (zeros, no mirror)'].shape[1]}")
 
 # %% [markdown] lang="en"
 # None of the red bars gives an error message. librosa's default pads with zeros, so only the first two frames differ,
@@ -1178,6 +1185,9 @@ print(f"attention with random weights, from frames with speech: {share:.0%} goes
 print(f"the padding is {1 - speech / 1500:.0%} of all frames")
 
 # %% [markdown] lang="en"
+# More than its share here: the padded frames are all the same vector, and these random weights happen to like it;
+# other weights give another number, nothing in the model makes it 0.
+#
 # The padding is not zero, and not the same in every recording: it is the floor, which hangs on the loudest moment. To
 # the attention it is a frame like any other. A *trained* Whisper has seen much padding and has learned to live with
 # it, but it reads it. A spectrogram padded with zeros is something that it never met in training; a shorter one it
@@ -1197,8 +1207,8 @@ print(f"samples make {480_000**2 // 1_500**2} times as many pairs as the vectors
 
 # %% [markdown] lang="en"
 # The spectrogram has only half as many numbers as the samples: as a *compression* it is nothing much. But it has 160
-# times fewer *positions*, and that is what attention pays for, squared. Besides, the mel scale spends its bands where
-# the ear, and so speech, makes its distinctions.
+# times fewer *positions*, and 320 times fewer after the two convolutions: 320² = 102 400. That is what attention pays
+# for, squared. Besides, the mel scale spends its bands where the ear, and so speech, makes its distinctions.
 #
 # The cost you have heard at the beginning: the phase is gone, and with it the way back. And the choice is made by
 # hand, once and for all. wav2vec 2.0 and HuBERT leave it to the network: unit 04.
