@@ -16,7 +16,7 @@
 # %% [markdown] lang="en"
 # # 4 · Ears that learn
 #
-# You build the front end of wav2vec 2.0 and HuBERT: seven convolutions that turn 480 000 samples into 1 499 vectors.
+# You build the front end of wav2vec 2.0 and HuBERT: seven convolutions that turn 480 000 samples into some 1 500 vectors.
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({{colab}})
 #
@@ -109,7 +109,7 @@ show(figure, "A lets through what lies below about 1 kHz, B a band around 2.5 kH
 # filters, an activation, and a step that leaves fewer frames. You will write each part.
 
 # %% tags=["demo"]
-for name, length in (("samples", 480_000), ("vectors", 1_499)):
+for name, length in (("samples", 480_000), ("vectors or so", 1_500)):
     print(f"30 s as {length:7} {name}: {length**2:15,} comparisons".replace(",", " "))
 
 # %% [markdown] lang="en"
@@ -1174,7 +1174,7 @@ show(
 #
 # How does wav2vec 2.0 learn its seven layers? **Not with CTC**, although the two are often named together (the second
 # of the two articles lists CTC as the loss of "Wav2Vec2, Whisper"). CTC (unit 9) compares letters with a transcript,
-# and the 960 hours and more that wav2vec 2.0 starts from have none. Three models, three ways:
+# and the 960 hours and more that wav2vec 2.0 starts from are used without theirs. Three models, three ways:
 #
 # | model | first, without transcripts | then, with transcripts |
 # |---|---|---|

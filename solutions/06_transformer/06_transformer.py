@@ -173,6 +173,7 @@ def positional_encoding(length: int, channels: int) -> torch.Tensor:
 check(positional_encoding)
 print(positional_encoding(3, 4))
 print("expected: the table above, rows [0, 1, 0, 1], [0.8415, 0.5403, 0.01, 1], [0.9093, −0.4161, 0.02, 0.9998]")
+print("(cos 0.01 is 0.99995; the tensor prints it as 0.9999)")
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(positional_encoding)
 ### END HIDDEN TESTS
@@ -623,7 +624,7 @@ left = torch.ones(T, T, dtype=torch.bool).tril()
 with torch.no_grad():
     free = (encoder_block(placed, params, 8) - layer(placed)).abs().max()
     masked = (encoder_block(placed, params, 8, mask=left) - layer(placed, src_mask=~left)).abs().max()
-    confused = (encoder_block(placed, params, 8, mask=left) - layer(placed, src_mask=left)).abs().nan_to_num(0).max()
+    confused = (encoder_block(placed, params, 8, mask=left) - layer(placed, src_mask=left)).abs().max()
 print(f"no mask:                    differs by at most {free:.0e}")
 print(f"looking left, ~left there:  differs by at most {masked:.0e}")
 print(f"looking left, left there:   differs by up to   {confused:.2f}: the two conventions are opposite")
@@ -1103,12 +1104,12 @@ figure.colorbar(image, ax=axes["cross"], label="weight")
 centres = (cross * (torch.arange(cross.shape[1]) + 0.5) / 50).sum(-1)[:-1]
 show(
     figure,
-    "Left, the decoder's self-attention, a triangle. Right, below the spectrogram, its cross-attention: row by row the "
+    "Left, the decoder's self-attention, a triangle. Right, below the spectrogram, its cross-attention: for the digits, row by row the "
     f"bright places move to the right, from {centres[0]:.1f} s to {centres[-1]:.1f} s on average.",
 )
 
 # %% [markdown] lang="en"
-# A staircase: sound and text were aligned by nothing but the wish to know the next token.
+# A staircase for the digits (`</s>` looks once more at the last one): sound and text were aligned by nothing but the wish to know the next token.
 #
 # One often reads that Whisper is trained with CTC. You have just seen what it does instead. CTC (unit 9) scores every
 # *frame*, has a *blank*, and needs no decoder. Whisper scores every *token*, given those before it:
@@ -1140,6 +1141,9 @@ for row, (a, b) in enumerate(pairwise(tokens)):
     print(f"{names[a]:>3} → {names[b]:5} {cross[row, last_sound:].sum():6.1%} of the attention goes to that silence")
 
 # %% [markdown] lang="en"
+# The digits hardly look there. `</s>` does: that nothing more comes is heard in the silence. (In the longer number above
+# it looked at the last digit instead.)
+#
 # ## 6.9 One trunk, many ends
 #
 # Your two blocks, stacked, are the **trunk** of nearly every model in this course. Models differ in which of the two
