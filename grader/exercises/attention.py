@@ -79,6 +79,22 @@ def scaled_by_the_number_of_keys(q, k):
 
 
 @attention_scores.misconception(
+    "The scores are divided by the root of the first dimension of q instead of the size of a vector.",
+    hint="The first dimension holds frames or clips. Counted from the end, which position of `shape` holds d?",
+)
+def scaled_by_the_first_dimension(q, k):
+    return q @ k.mT / math.sqrt(q.shape[0])
+
+
+@attention_scores.misconception(
+    "Number by number, query i meets only key i; here every query meets every key.",
+    hint="Five queries and seven keys make 35 scores. Which product of two matrices holds every dot product?",
+)
+def pairs_of_equals(q, k):
+    return (q * k).sum(-1) / math.sqrt(q.shape[-1])
+
+
+@attention_scores.misconception(
     "Rows and columns are exchanged: row i holds what the queries ask of key i.",
     hint="Row i belongs to query i. How many rows should the result have, and how many columns?",
 )
@@ -191,6 +207,14 @@ def ten_thousands(draw: Draw):
     return torch.stack([draw.permutation(5) for _ in range(3)]) * 5e3 - 1e4
 
 
+@softmax.case(group="large values", gradient=False)
+def rows_thousands_apart(draw: Draw):
+    """Rows that lie far apart: around 0, 5 000 and −5 000."""
+    # Whole numbers: far from zero float32 is coarse, and ways of writing it that are all right would differ.
+    rows = torch.stack([draw.permutation(5) for _ in range(3)]) * 20.0 - 40.0
+    return rows + torch.tensor([[0.0], [5e3], [-5e3]])
+
+
 @softmax.hidden_case(group="large values")
 def rows_far_apart(draw: Draw):
     """Rows that lie hundreds apart."""
@@ -254,6 +278,15 @@ def no_maximum(x, dim=-1):
 )
 def one_maximum_for_all(x, dim=-1):
     powers = torch.exp(x - x.max())
+    return powers / powers.sum(dim, keepdim=True)
+
+
+@softmax.misconception(
+    "The mean of the row is subtracted: scores far above it still overflow, and beside −∞ there is no mean.",
+    hint="After the subtraction no score may be large and positive. Which number of the row is never too small?",
+)
+def mean_subtracted(x, dim=-1):
+    powers = torch.exp(x - x.mean(dim, keepdim=True))
     return powers / powers.sum(dim, keepdim=True)
 
 
@@ -584,6 +617,16 @@ def _extreme(draw: Draw, queries: int, keys: int):
     return draw.integers(-3, 4, queries, 16).float() * 32, draw.integers(-3, 4, keys, 16).float() * 32
 
 
+def _attend(q, k, v, mask, softmax):
+    """Attention with another softmax, written as hints and solution do."""
+    scores = attention_scores.oracle(q, k)
+    if mask is None:
+        weights = softmax(scores)
+    else:
+        weights = softmax(scores.masked_fill(~mask, torch.finfo(scores.dtype).min)).masked_fill(~mask, 0.0)
+    return weights @ v, weights
+
+
 @attention.case
 def one_clip_attends(draw: Draw):
     """One clip, no mask."""
@@ -666,7 +709,7 @@ def forbidden_key_wins(draw: Draw):
     return arguments(q.abs(), k, v, mask=mask)
 
 
-@attention.hidden_case(group="large values", gradient=False)
+@attention.case(group="large values", gradient=False)
 def allowed_keys_score_low(draw: Draw):
     """All allowed keys have scores far below zero."""
     q, k = draw.integers(1, 4, 5, 16) * 32.0, draw.integers(1, 4, 7, 16) * -128.0  # exact, as in _extreme
@@ -695,6 +738,38 @@ def unscaled(q, k, v, mask=None):
 )
 def scaled_by_keys(q, k, v, mask=None):
     return attention.oracle(q * (q.shape[-1] / k.shape[-2]) ** 0.5, k, v, mask)
+
+
+@attention.misconception(
+    "The scores are divided by d, not by its square root.",
+    hint="Which of your earlier functions computes scores? What does `check` say about it?",
+)
+def scaled_by_d(q, k, v, mask=None):
+    return attention.oracle(q * q.shape[-1] ** -0.5, k, v, mask)
+
+
+@attention.misconception(
+    "The scores are divided by the root of the first dimension of q instead of the size of a vector.",
+    hint="Which of your earlier functions computes scores? What does `check` say about it?",
+)
+def scaled_by_first(q, k, v, mask=None):
+    return attention.oracle(q * (q.shape[-1] / q.shape[0]) ** 0.5, k, v, mask)
+
+
+@attention.misconception(
+    "The softmax overflows, or all its powers are 0: in both cases it divides what cannot be divided.",
+    hint="Is the largest score of each row subtracted before the exponential? `check(softmax)` would tell.",
+)
+def softmax_without_maximum(q, k, v, mask=None):
+    return _attend(q, k, v, mask, no_maximum)
+
+
+@attention.misconception(
+    "The softmax subtracts the largest score of all, so that rows far below it vanish.",
+    hint="Each row needs its own maximum. `check(softmax)` would tell.",
+)
+def softmax_with_one_maximum(q, k, v, mask=None):
+    return _attend(q, k, v, mask, one_maximum_for_all)
 
 
 @attention.misconception(
@@ -1230,9 +1305,14 @@ def a_frame_that_may_look_at_nothing(draw: Draw):
     return arguments(*_layer(draw), 3, mask=mask)
 
 
-def _heads(q, k, v, n_heads, mask, join=merge_heads.oracle, divide=split_heads.oracle):
+def _heads(q, k, v, n_heads, mask, join=merge_heads.oracle, divide=split_heads.oracle, attend=attention.oracle):
     """Attention of projected vectors, joined but not projected again."""
-    return join(attention.oracle(*(divide(one, n_heads) for one in (q, k, v)), mask)[0])
+    return join(attend(*(divide(one, n_heads) for one in (q, k, v)), mask)[0])
+
+
+def _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, **parts):
+    """The whole layer, with other `join`, `divide` or `attend`."""
+    return _heads(x @ w_q.T, context @ w_k.T, context @ w_v.T, n_heads, mask, **parts) @ w_o.T
 
 
 @multi_head_attention.misconception(
@@ -1241,6 +1321,46 @@ def _heads(q, k, v, n_heads, mask, join=merge_heads.oracle, divide=split_heads.o
 )
 def scaled_by_the_whole(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
     return _heads(x @ w_q.T * n_heads**-0.5, context @ w_k.T, context @ w_v.T, n_heads, mask) @ w_o.T
+
+
+@multi_head_attention.misconception(
+    "The scores of the heads are not divided by √d.",
+    hint="If you use your own functions: what does `check(attention_scores)` say?",
+)
+def unscaled_heads(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=unscaled)
+
+
+@multi_head_attention.misconception(
+    "The scores of the heads are divided by d, not by its square root.",
+    hint="If you use your own functions: what does `check(attention_scores)` say?",
+)
+def heads_scaled_by_d(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=scaled_by_d)
+
+
+@multi_head_attention.misconception(
+    "The scores are divided by the root of the number of keys instead of the size of a vector.",
+    hint="If you use your own functions: what does `check(attention_scores)` say?",
+)
+def heads_scaled_by_keys(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=scaled_by_keys)
+
+
+@multi_head_attention.misconception(
+    "The scores are divided by the root of the number of clips instead of the size of a vector.",
+    hint="If you use your own functions: what does `check(attention_scores)` say?",
+)
+def heads_scaled_by_clips(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=scaled_by_first)
+
+
+@multi_head_attention.misconception(
+    "The softmax runs over the queries: each key shares itself out, where each query should.",
+    hint="If you use your own functions: what does `check(attention)` say?",
+)
+def heads_softmax_over_queries(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=softmax_over_queries)
 
 
 @multi_head_attention.misconception(
@@ -1298,8 +1418,7 @@ def one_large_head(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
     hint="Use your own split_heads and merge_heads.",
 )
 def heads_by_view(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
-    q, k, v = x @ w_q.T, context @ w_k.T, context @ w_v.T
-    return _heads(q, k, v, n_heads, mask, merged_by_view, viewed_only) @ w_o.T
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, join=merged_by_view, divide=viewed_only)
 
 
 @multi_head_attention.misconception(
@@ -1307,8 +1426,7 @@ def heads_by_view(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
     hint="Use your own merge_heads. A plain reshape of (B, H, T, d) is not enough.",
 )
 def joined_by_view(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
-    q, k, v = x @ w_q.T, context @ w_k.T, context @ w_v.T
-    return _heads(q, k, v, n_heads, mask, merged_by_view) @ w_o.T
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, join=merged_by_view)
 
 
 @multi_head_attention.misconception(
@@ -1316,8 +1434,31 @@ def joined_by_view(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
     hint="Head 0 works on the first D/H numbers of every projected vector.",
 )
 def heads_interleaved(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
-    q, k, v = x @ w_q.T, context @ w_k.T, context @ w_v.T
-    return _heads(q, k, v, n_heads, mask, merged_interleaved, interleaved) @ w_o.T
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, join=merged_interleaved, divide=interleaved)
+
+
+@multi_head_attention.misconception(
+    "The heads are split with `view` alone: each holds all numbers of a few frames.",
+    hint="Reshape to (B, T, H, d) first, then exchange two dimensions. What does `check(split_heads)` say?",
+)
+def divided_by_view(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, divide=viewed_only)
+
+
+@multi_head_attention.misconception(
+    "Split and merge do not fit together: head 0 takes every H-th number, and they are joined in blocks.",
+    hint="Head 0 works on the first D/H numbers of every projected vector. What does `check(split_heads)` say?",
+)
+def divided_interleaved(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, divide=interleaved)
+
+
+@multi_head_attention.misconception(
+    "Split and merge do not fit together: the heads are cut as blocks and joined with their numbers alternating.",
+    hint="The first D/H numbers of a merged frame come from head 0. What does `check(merge_heads)` say?",
+)
+def joined_interleaved(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, join=merged_interleaved)
 
 
 @multi_head_attention.misconception(
@@ -1337,12 +1478,27 @@ def mask_not_handed_on(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
 
 
 @multi_head_attention.misconception(
+    "The weights are masked after the softmax, so they no longer add up to one.",
+    hint="If you use your own functions: what does `check(attention)` say?",
+)
+def weights_of_heads_masked(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=masked_weights)
+
+
+@multi_head_attention.misconception(
+    "The mask is added to the scores as 0 and 1: forbidden frames lose very little.",
+    hint="What must be added to a score so that its exponential becomes zero?",
+)
+def mask_added_to_scores(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=added_mask)
+
+
+@multi_head_attention.misconception(
     "A frame that may look at nothing becomes NaN.",
     hint="Does your attention give zeros there? Use it for the heads.",
 )
 def frame_of_nan(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
-    q, k, v = (split_heads.oracle(one, n_heads) for one in (x @ w_q.T, context @ w_k.T, context @ w_v.T))
-    return merge_heads.oracle(nan_row(q, k, v, mask)[0]) @ w_o.T
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=nan_row)
 
 
 @multi_head_attention.misconception(
@@ -1350,8 +1506,7 @@ def frame_of_nan(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
     hint="When every score is equally low, the softmax shares equally. What should these weights be?",
 )
 def frame_that_sees_all(x, context, w_q, w_k, w_v, w_o, n_heads, mask=None):
-    q, k, v = (split_heads.oracle(one, n_heads) for one in (x @ w_q.T, context @ w_k.T, context @ w_v.T))
-    return merge_heads.oracle(uniform_row(q, k, v, mask)[0]) @ w_o.T
+    return _layer_with(x, context, w_q, w_k, w_v, w_o, n_heads, mask, attend=uniform_row)
 
 
 @multi_head_attention.alternative
@@ -1397,8 +1552,8 @@ def attention_multiplications(n_frames, dim):
 
 @attention_multiplications.case
 def three_frames(draw: Draw):
-    """Three frames of four numbers."""
-    return 3, 4
+    """Three frames of five numbers."""
+    return 3, 5  # not four: T²d² would be 4T²d
 
 
 @attention_multiplications.case
@@ -1455,6 +1610,14 @@ def linear_in_time(n_frames, dim):
 )
 def dimension_squared(n_frames, dim):
     return 2 * n_frames * dim**2
+
+
+@attention_multiplications.misconception(
+    "Both sizes are squared; only the number of frames is.",
+    hint="There is one score for each pair of frames. How many multiplications does one score take?",
+)
+def both_squared(n_frames, dim):
+    return n_frames**2 * dim**2
 
 
 @attention_multiplications.misconception(

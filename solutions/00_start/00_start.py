@@ -64,7 +64,7 @@ play(waveform, "A telephone exchange has something to tell you.")
 sentence = load_transcript("tt-weasels")
 print(f"“{sentence}”: {len(sentence)} characters, spaces included")
 print(f"the sound: a tensor of shape {tuple(waveform.shape)}, {waveform.dtype}")
-print(f"it lasts {len(waveform)} / 16 000 = {len(waveform) / 16_000} seconds")
+print(f"it lasts {len(waveform):,} / 16 000 = ".replace(",", " ") + f"{len(waveform) / 16_000} seconds")
 print("five of the numbers:", [round(value, 4) for value in waveform[30_400:30_405].tolist()])
 print(f"the smallest of all is {waveform.min():.3f}, the largest {waveform.max():.3f}")
 
@@ -145,8 +145,8 @@ play(waveform, f"The same numbers, told 24 000 per second: {len(waveform) / 24_0
 # - **The text** says what to write. The line above it tells the difficulty (★ to ★★★), the minutes and the points.
 #   Under it are hints, folded away: click on one when you are stuck. They cost nothing. The last one nearly tells.
 # - **Your cell** says `raise NotImplementedError`. Put your code in its place and run the cell.
-# - **The check cell** prints two or three examples that you can work out by hand, then calls `check`, which tries
-#   your function on many inputs. Run it as often as you like: nobody counts.
+# - **The check cell** calls `check`, which tries your function on many inputs, then prints two or three examples that
+#   you can work out by hand. Run it as often as you like: nobody counts.
 #
 # Before you meet one, see `check` at work on someone else's answer. The task is: *how many samples are in so many
 # seconds, to the nearest whole number?* The product of seconds and sample rate, made an `int`. It looks right.
@@ -178,8 +178,9 @@ check(theirs)
 #
 # **Points.** When you hand the notebook in, your function is tried again, on fresh inputs that nobody has seen and
 # on further cases. The points are shared equally among the groups: this answer would earn a third of its point.
-# Where *basic* fails, there are none. What your cells print or draw does not count, and an exercise that you leave
-# out costs only its own points.
+# Where *basic* fails, there are none. What your cells print or draw does not count. An exercise that you leave out
+# costs only its own points, unless a later exercise uses it; then a library function may stand in, such as
+# `torch.softmax`.
 
 # %% [markdown] lang="en"
 # ### Exercise 0.1 · Seconds to samples · ★☆☆ · 3 min · 1 point
@@ -222,10 +223,10 @@ def num_samples(seconds: float, sample_rate: int = 16_000) -> int:
 
 
 # %% nbgrader={"grade": true, "grade_id": "check_num_samples", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check(num_samples)
 print(num_samples(0.5), "expected: 0.5 × 16 000 = 8000")
 print(num_samples(0.01, sample_rate=44_100), "expected: 0.01 × 44 100 = 441")
 print(num_samples(1.001), "expected: 1.001 × 16 000 = 16016")
-check(num_samples)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(num_samples)
 ### END HIDDEN TESTS
@@ -316,9 +317,9 @@ def rms(x: torch.Tensor) -> torch.Tensor:
 
 
 # %% nbgrader={"grade": true, "grade_id": "check_rms", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(rms)
 print(rms(torch.tensor([3.0, -4.0, 0.0, 0.0])), "expected: √(25/4) = 2.5")
 print(rms(torch.tensor([[1.0, -1.0], [0.0, 0.0]])), "expected: one number a row, 1 and 0")
-check(rms)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(rms)
 ### END HIDDEN TESTS
@@ -335,7 +336,8 @@ for name, (begin, end) in stretches.items():
     decibels = 20 * math.log10(loudness[name])
     print(f"{name:17} rms {loudness[name]:.5f} = {decibels:5.1f} dB")
 quiet, vowel_rms, hiss = loudness.values()
-print(f"the vowel is {vowel_rms / hiss:.1f} times the s, and {vowel_rms / quiet:,.0f} times the silence")
+times_silence = f"{vowel_rms / quiet:,.0f}".replace(",", " ")
+print(f"the vowel is {vowel_rms / hiss:.1f} times the s, and {times_silence} times the silence")
 
 # %% [markdown] lang="en"
 # The ear takes in such ratios with ease, so they are written on a scale that counts multiplications: **decibels**
@@ -384,7 +386,7 @@ play(slow_motion, "“-yste-” in slow motion")
 # ## 0.5 Low or high?
 #
 # Any stretch of sound can be written as a sum of pure tones. A **spectrum** says how strong each tone is, by its
-# **frequency**: how many swings per second. You will build it yourself in unit 3; here PyTorch does it.
+# **frequency**: how many swings per second. You will build it yourself in unit 03; here PyTorch does it.
 #
 # **Predict:** where do you expect the vowel to be strong, and where the *s*: below or above 4 000 Hz?
 
@@ -407,8 +409,9 @@ show(
 )
 
 # %% [markdown] lang="en"
-# The vowel's peaks are evenly spaced: they lie at the multiples of its pitch, about 225 Hz. The *s* is noise: no
-# spacing, no pitch.
+# The vowel's peaks are evenly spaced: they lie at the multiples of its pitch, about 225 Hz (the spectrum has a
+# point only every 25 Hz). The *s* is noise: no spacing, no pitch. (This is the first *s*; the whistle is in the
+# second.)
 #
 # One spectrum describes one moment. Compute one every 10 ms, paint each as a column, bright where it is strong, and
 # set the columns side by side: that is a **spectrogram**, time to the right, frequency upwards. It is the picture
@@ -527,19 +530,19 @@ show(
 # %% tags=["demo"]
 columns, vectors, letters = len(waveform) // 160, (len(waveform) - 400) // 320 + 1, len(sentence)
 blue, orange, green, grey = "#D6E8F5", "#FBE7C2", "#CDEBDF", "#EEEEEE"
-middle = "attention (unit 2)\n\nbeside it:\nCNN and RNN (unit 5)\n\nTransformer (unit 6)"
+middle = "attention (unit 02)\n\nbeside it:\nCNN and RNN (unit 05)\n\nTransformer (unit 06)"
 boxes = {  # name: (x, y, width, height, text, colour)
     "sound": (0.0, 3.0, 1.6, 0.8, f"sound\n({len(waveform):,}".replace(",", " ") + ",)", grey),
-    "mel": (2.2, 3.6, 2.3, 0.8, f"mel spectrogram (unit 3)\n(80, {columns})", blue),
-    "cnn": (2.2, 2.4, 2.3, 0.8, f"CNN on samples (unit 4)\n({vectors}, 512)", blue),
+    "mel": (2.2, 3.6, 2.3, 0.8, f"mel spectrogram (unit 03)\n({columns}, 80)", blue),
+    "cnn": (2.2, 2.4, 2.3, 0.8, f"CNN on samples (unit 04)\n({vectors}, 512)", blue),
     "characters": (0.0, 1.2, 1.6, 0.8, f"characters\n{letters}", grey),
-    "table": (2.2, 1.2, 2.3, 0.8, f"embedding table (unit 1)\n({letters}, 512)", blue),
+    "table": (2.2, 1.2, 2.3, 0.8, f"embedding table (unit 01)\n({letters}, 512)", blue),
     "trunk": (5.1, 1.7, 2.5, 2.2, middle, orange),
     "heads": (8.2, 2.4, 1.2, 0.8, "heads\n(unit 10)", green),
-    "text": (10.0, 3.6, 2.0, 0.8, f"CTC (unit 9)\ntext, {letters} characters", green),
+    "text": (10.0, 3.6, 2.0, 0.8, f"CTC (unit 09)\ntext, {letters} characters", green),
     "voice": (10.0, 2.4, 2.0, 0.8, "vocoder (unit 11)\nmel → sound", green),
     "class": (10.0, 1.2, 2.0, 0.8, "one class\nfor the whole", green),
-    "learn": (0.0, 0.0, 4.5, 0.6, "how it learns: losses (unit 7), optimizers (unit 8)", grey),
+    "learn": (0.0, 0.0, 4.5, 0.6, "how it learns: losses (unit 07), optimizers (unit 08)", grey),
     "measure": (5.1, 0.0, 2.5, 0.6, "how good it is (unit 12)", grey),
     "all": (8.2, 0.0, 3.8, 0.6, "all of it, trained by you (unit 13)", grey),
 }
@@ -561,22 +564,22 @@ axes.axis("off")
 show(
     figure,
     "The course from left to right, with the shapes of this very sentence: sound and characters become vectors "
-    "(units 1, 3, 4), a Transformer works on them (2, 5, 6), heads make text, sound or a class (9 to 11).",
+    "(units 01, 03, 04), a Transformer works on them (02, 05, 06), heads make text, sound or a class (09 to 11).",
 )
 
 # %% [markdown] lang="en"
 # | unit | | what comes in | what goes out |
 # |---|---|---|---|
-# | 0 | how the course works | seconds, samples | counts, loudness |
-# | 1 | embeddings | text: 사랑해, *s a k i* | one vector a symbol, `(B, T, D)` |
-# | 2 | attention | vectors | vectors that have looked at each other |
-# | 3 | Whisper's mel spectrogram | samples | 80 numbers every 10 ms |
-# | 4 | waveform encoder (wav2vec 2.0) | samples | 512 numbers every 20 ms |
-# | 5 | CNN and RNN | vectors | vectors that know their neighbours, or their past |
-# | 6 | Transformer | vectors | encoder, decoder; Whisper's skeleton |
-# | 7 | norms and losses | a prediction and the truth | one number: how far apart |
-# | 8 | optimizers | gradients | better weights |
-# | 9 | CTC | scores every 20 ms | a text, without knowing when each letter was said |
+# | 00 | how the course works | seconds, samples | counts, loudness |
+# | 01 | embeddings | text: 사랑해, *s a k i* | one vector a symbol, `(B, T, D)` |
+# | 02 | attention | vectors | vectors that have looked at each other |
+# | 03 | Whisper's mel spectrogram | samples | 80 numbers every 10 ms |
+# | 04 | waveform encoder (wav2vec 2.0) | samples | 512 numbers every 20 ms |
+# | 05 | CNN and RNN | vectors | vectors that know their neighbours, or their past |
+# | 06 | Transformer | vectors | encoder, decoder; Whisper's skeleton |
+# | 07 | norms and losses | a prediction and the truth | one number: how far apart |
+# | 08 | optimizers | gradients | better weights |
+# | 09 | CTC | scores every 20 ms | a text, without knowing when each letter was said |
 # | 10 | output heads | hidden vectors | letters, a mel spectrogram, a class |
 # | 11 | vocoder | a spectrogram without phase | sound |
 # | 12 | metrics | what was said, what was understood | error rates: CER, WER, MCD |
@@ -597,6 +600,6 @@ show(
 #
 # To read: [wav2vec 2.0](https://arxiv.org/abs/2006.11477) (2020), [Whisper](https://arxiv.org/abs/2212.04356)
 # (2022), [FastSpeech 2](https://arxiv.org/abs/2006.04558) (2020), [HiFi-GAN](https://arxiv.org/abs/2010.05646)
-# (2020). Look at their first pages now, and again after unit 6.
+# (2020). Look at their first pages now, and again after unit 06.
 #
-# **Next: unit 1, embeddings.** How letters become vectors, and why similar sounds should lie close together.
+# **Next: unit 01, embeddings.** How letters become vectors, and why similar sounds should lie close together.

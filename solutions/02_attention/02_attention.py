@@ -150,6 +150,8 @@ show(
 # | 1, a pause | (0, 0, 0, 3) | (0, 1) |
 # | 2, the "s" of the second "press" | (0, 1, 1, 1) | (1, 1) |
 #
+# (A value may have another size than a key; here 2.)
+#
 # **Step 2, scores.** The score of a key is its dot product with the query, divided by $\sqrt d$. The dot products are
 # $2+0+2+0 = 4$, then $0$, then $0+1+1+0 = 2$. Divided by $\sqrt 4 = 2$: the scores are $2, 0, 1$.
 #
@@ -220,12 +222,12 @@ def attention_scores(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_attention_scores", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(attention_scores)
 # The frames of the pencil example:
 by_hand = attention_scores(torch.tensor([[1.0, 1, 1, 0]]), torch.tensor([[2.0, 0, 2, 0], [0, 0, 0, 3], [0, 1, 1, 1]]))
 print(by_hand, "expected: [[2., 0., 1.]]")
 # d = 2, so the division is by √2:
 print(attention_scores(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0]])), "expected: 3/√2 = 2.1213")
-check(attention_scores)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(attention_scores)
 ### END HIDDEN TESTS
@@ -257,18 +259,23 @@ picture = draw_matrix(axes, raw_scores, "Scores of all pairs of frames", "RdBu_r
 mark(axes, second_press, first_press)
 mark(axes, first_press, second_press)
 figure.colorbar(picture, label="score")
-alike = raw_scores[second_press, first_press].mean()
-show(
-    figure,
-    f"Scores of {T} × {T} pairs, symmetric about the diagonal. Framed, “press” against “press”: "
-    f"the mean is {alike:+.1f}, that of all pairs {raw_scores.mean():+.1f}.",
-)
+show(figure, f"Scores of {T} × {T} pairs, symmetric about the diagonal. Framed: “press” against “press”.")
+
+# Slide a window as long as the first “press” along the recording: how well does it fit the second one?
+width = first_press.stop - first_press.start
+fit = raw_scores[second_press].mean(0).unfold(0, width, 1).mean(-1)  # (T − width + 1,), a mean score for each place
+itself = fit[second_press.start - width + 1 : second_press.stop].max()
+print(f"Of all windows of {width} frames, the one that scores best with the second “press” begins at frame", end=" ")
+print(f"{fit.argmax()}: {fit.max():.2f}.\nThe first “press” begins at frame {first_press.start}.", end=" ")
+print(f"A window on the second “press” itself reaches at most {itself:.2f}.")
 
 # %% [markdown] lang="en"
 # Red means that two frames point the same way, blue that they point in opposite directions. Pauses agree with pauses,
-# hisses with hisses, and "press" with "press", although 2.5 s lie between them. Here the picture is symmetric, because
-# every frame uses one and the same vector to ask and to answer. Learned queries and keys differ, and then a frame can
-# look for something that it is not.
+# hisses with hisses, and "press" with "press", although 2.5 s lie between them: no stretch of the recording fits the
+# second "press" better than the first one does. The diagonal is each frame against itself: $|x_i|^2/\sqrt d$, never
+# negative, but often not the largest of its row: a longer vector that points almost the same way scores more. Here the
+# picture is symmetric, because every frame uses one and the same vector to ask and to answer. Learned queries and keys
+# differ, and then a frame can look for something that it is not.
 #
 # ## Weights
 #
@@ -296,6 +303,8 @@ print("powers:", powers, "  weights:", powers / powers.sum())
 # - It works along dimension `dim`, the last one unless told otherwise; along it, the result adds up to 1.
 # - It must be right for scores of any size, ±10 000 as well as rows that lie far apart from each other.
 # - A score of minus infinity gets weight 0. (Every row has at least one finite score.)
+#
+# (`torch.softmax` would pass; then you have learned nothing.)
 #
 # <details><summary>Hint 1: what may be subtracted</summary>
 #
@@ -327,10 +336,10 @@ def softmax(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_softmax", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(softmax)
 print(softmax(torch.tensor([0.0, math.log(3)])), "expected: [0.25, 0.75]")
 print(softmax(torch.tensor([1000.0, 1001.0, -math.inf])), "expected: [1/(1+e), e/(1+e), 0] = [0.2689, 0.7311, 0]")
 print(softmax(torch.tensor([[0.0, 2.0], [0.0, 2.0]]), dim=0), "expected: every entry 0.5")
-check(softmax)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(softmax)
 ### END HIDDEN TESTS
@@ -346,7 +355,7 @@ asking = 135  # a frame in the vowel of the second "press"
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", width_ratios=(1, 1.15))
 picture = draw_matrix(left, raw_weights, "Weights, nothing learned", high=0.2)
 left.axhline(asking / 50, color="white", linestyle=":")
-figure.colorbar(picture, ax=left)
+figure.colorbar(picture, ax=left, extend="max")
 right.bar(torch.arange(T) / 50, raw_weights[asking], width=0.02, color="#0072B2")
 right.axvline(asking / 50, color="#D55E00", linestyle=":", label="the frame that asks")
 right.set(title="The dotted row", xlabel="key: time (s)", ylabel="weight", xlim=(0, T / 50))
@@ -360,8 +369,9 @@ show(
 )
 
 # %% [markdown] lang="en"
-# Bright vertical lines: a few loud frames draw attention from everywhere, because a long vector has large dot products.
-# Most frames are not even their own favourites. That is what dot products of raw frames are worth; soon we shall learn
+# Broken bright columns (at 0.25 s and 2.05 s): a few loud frames draw attention from many others, because a long
+# vector has large dot products. (The colours stop at 0.2; the tallest bar on the right is more than twice that.) Most
+# frames are not even their own favourites. That is what dot products of raw frames are worth; soon we shall learn
 # better queries and keys.
 #
 # ## Why divide by √d
@@ -387,6 +397,7 @@ for d, colour in ((4, "#0072B2"), (64, "#E69F00"), (1024, "#D55E00")):
         axes.set(title=f"Scores {name}", xlabel="keys, best first", xticks=(1, 5, 10, 15, 20), ylim=(0, 1))
 panels[0].set_ylabel("mean weight")
 panels[0].legend()
+panels[1].set_title("Scores with √d (three curves on top of one another)")
 show(
     figure,
     f"Mean weights of 100 random keys. Without √d the best key takes {best['without √d', 4]:.0%} at d = 4 and "
@@ -398,17 +409,9 @@ show(
 # softmax, $w(1-w)$, is close to 0 there, so hardly any gradient reaches the queries and keys. The network begins with
 # its choices made, at random, and can hardly change them.
 #
-# Two things that are often said about √d and are not so:
+# It is often said that *d is the size of the model*. It is the size of the vectors that are compared. With several
+# heads (below) that is the size of one head: 64 in every Whisper model from tiny to large, so there $\sqrt d = 8$.
 #
-# - *It is there for speed.* It saves nothing: all dot products are still taken, and one division for each score comes
-#   on top.
-# - *d is the size of the model.* It is the size of the vectors that are compared. With several heads (below) that is
-#   the size of one head: 64 in every Whisper model from tiny to large, so there $\sqrt d = 8$.
-
-# %% tags=["demo"]
-print(f"{T} frames, d = 64: {T * T * 64:,} multiplications for the dot products; the division adds {T * T:,} more.")
-
-# %% [markdown] lang="en"
 # ## Masks: who may look where
 #
 # Not every frame may look at every other. Two reasons come up in every speech model:
@@ -434,7 +437,8 @@ print(f"{T} frames, d = 64: {T * T * 64:,} multiplications for the dot products;
 # </details>
 # <details><summary>Hint 2: a triangle</summary>
 #
-# `torch.ones(T, T, dtype=torch.bool)` is all `True`; `torch.tril` keeps the lower left triangle, diagonal included.
+# `torch.ones(T, T, dtype=torch.bool)` is all `True`. Which function of torch keeps one triangle of a matrix, and which
+# of the two triangles, with or without the diagonal, do you need?
 #
 # </details>
 
@@ -453,8 +457,8 @@ def causal_mask(T: int) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_causal_mask", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-print(causal_mask(3), "expected: row 0 sees frame 0, row 1 sees 0 and 1, row 2 sees all")
 check(causal_mask)
+print(causal_mask(3), "expected: row 0 sees frame 0, row 1 sees 0 and 1, row 2 sees all")
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(causal_mask)
 ### END HIDDEN TESTS
@@ -476,7 +480,8 @@ from grader.notebook import examine; examine(causal_mask)
 # </details>
 # <details><summary>Hint 2: all rows at once</summary>
 #
-# Compare `torch.arange(T)`, shape `(T,)`, with `lengths[:, None]`, shape `(B, 1)`. Broadcasting gives `(B, T)`.
+# Compare `torch.arange(T)`, shape `(T,)`, with the lengths. `(T,)` and `(B,)` do not broadcast to `(B, T)`, but `(T,)`
+# and `(B, 1)` do: where does the 1 come from?
 #
 # </details>
 
@@ -496,9 +501,9 @@ def padding_mask(lengths: torch.Tensor, T: int) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_padding_mask", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(padding_mask)
 print(padding_mask(torch.tensor([3, 1]), 4))
 print("expected: three True and one False; one True and three False")
-check(padding_mask)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(padding_mask)
 ### END HIDDEN TESTS
@@ -539,18 +544,20 @@ show(figure, f"Two clips padded to {T} frames, and their masks (yellow: real). {
 # - **A row that may look at nothing** gives zeros: zero weights, zero output. (It happens: a clip that is all padding,
 #   a frame whose neighbourhood is masked.) Neither the values nor the gradients may be `nan` there.
 #
+# `softmax` and `attention_scores` are yours by now. If one of them is not ready, a library function may stand in, such
+# as `torch.softmax`.
+#
 # <details><summary>Hint 1: where −∞ leads</summary>
 #
-# Filling forbidden scores with −∞ works until a whole row is forbidden: then the softmax computes 0/0. Fill them with
-# the lowest *finite* number instead, `torch.finfo(scores.dtype).min`: its power is just as much 0 beside any real
-# score.
+# `scores.masked_fill(~mask, number)` returns a new tensor and broadcasts the mask. Which number? With −∞: what does
+# your softmax make of a row of −∞ only?
 #
 # </details>
 # <details><summary>Hint 2: the row that may look at nothing</summary>
 #
-# With a finite number a fully forbidden row comes out of the softmax with equal weights. Set the weights to 0 wherever
-# the mask is `False`: rows that may look at something do not change, the others become zero.
-# `scores.masked_fill(~mask, number)` returns a new tensor and broadcasts the mask.
+# The lowest *finite* number, `torch.finfo(scores.dtype).min`, has the power 0 beside any real score, just as −∞ does,
+# and gives no `nan`. But a fully forbidden row now comes out of the softmax with equal weights. What is left to do to
+# the weights, so that those rows become zero and no other row changes?
 #
 # </details>
 
@@ -582,22 +589,23 @@ def attention(
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_attention", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(attention)
 q = torch.tensor([[1.0, 1, 1, 0]])
 k = torch.tensor([[2.0, 0, 2, 0], [0, 0, 0, 3], [0, 1, 1, 1]])
 v = torch.tensor([[1.0, 0], [0, 1], [1, 1]])
 print(attention(q, k, v), "\nexpected: output (0.910, 0.335), weights (0.665, 0.090, 0.245)")
 print(attention(q, k, v, torch.tensor([[False, True, False]])), "\nexpected: output (0, 1), weights (0, 1, 0)")
 print(attention(q, k, v, torch.tensor([[False, False, False]])), "\nexpected: zeros")
-check(attention)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(attention)
 ### END HIDDEN TESTS
 
 # %% [markdown] lang="en"
 # Back to the batch of two clips. **Predict:** if we forget the mask, how much of its attention does "goodbye" spend on
-# padding? It fills less than a fifth of its row.
+# padding? “goodbye” fills less than a fifth of its row.
 
 # %% tags=["demo"]
+real = padding_mask(lengths, T)  # (B, T)
 _, forgetful = attention(batch, batch, batch)
 _, careful = attention(batch, batch, batch, mask=real[:, None, :])  # (B, 1, T): padding is forbidden to all queries
 n = int(lengths[1])
@@ -647,23 +655,26 @@ first = looking_left[0, 0]
 show(figure, f"Causal weights: the upper triangle is empty. Frame 0 can only look at itself, with weight {first:.0f}.")
 
 # %% [markdown] lang="en"
+# 0.000000: no leak. What comes later does not reach back through the mask; without it, it does.
+#
 # ## Learning where to look
 #
 # Raw frames made poor queries and keys. In a Transformer they are *projections* of the frame, $q = W_q x$ and
 # $k = W_k x$, and the matrices are learned. Let us learn them on a task that needs no labels: **rebuild every frame
-# from the others**. A frame may not look at itself, nor at anything within 100 ms; as values it gets the other frames
-# as they are. To succeed it must find, further away, frames that *sound* like it.
+# from the others**. A frame may not look at itself, nor at its 5 neighbours on either side: the nearest allowed frame
+# is 120 ms away. As values it gets the other frames as they are. To succeed it must find, further away, frames that
+# *sound* like it.
 #
 # The next cell trains $W_q$ and $W_k$ on the 25 other recordings with your `attention`, twice: with the division by √d,
 # and without, from the same start, on the same batches. **Predict** which ends lower, and what the weights without √d
-# will look like.
+# will look like. You need not read the cell; `train` is an ordinary loop.
 
 # %% tags=["demo", "training"]
 torch.set_num_threads(1)  # the matrices are small: a second core would only wait
 
 
 def far_apart(T, reach=5):
-    """(T, T) bool: frames more than `reach` frames (20 ms each) apart may look at each other."""
+    """(T, T) bool: all but a frame itself and its `reach` neighbours on either side (20 ms each) may be looked at."""
     frames = torch.arange(T)
     return (frames[:, None] - frames).abs() > reach
 
@@ -681,15 +692,18 @@ def draw_batch(sources, generator, size=4, T=128):
     return torch.stack(stretches)
 
 
-def train(model, parameters, sources, targets=None, steps=200, learning_rate=5e-3, title="training"):
-    """Learn to rebuild frames; the loss of every step."""
+def rebuilding_error(model, step):
+    """How far the model's frames are from the real ones, on the stretches of this step."""
+    frames = draw_batch(other_frames, torch.Generator().manual_seed(step))
+    return ((model(frames, far_apart(frames.shape[1])) - frames) ** 2).mean()
+
+
+def train(model, parameters, error=rebuilding_error, steps=200, learning_rate=5e-3, title="training"):
+    """Make the error small; its value at every step."""
     optimizer = torch.optim.Adam(parameters, learning_rate)
     losses = []
     for step in tqdm(range(steps), desc=title):
-        frames = draw_batch(sources, torch.Generator().manual_seed(step))
-        wanted = frames if targets is None else draw_batch(targets, torch.Generator().manual_seed(step))
-        asked = wanted.isfinite()  # targets may hold NaN where nothing is asked
-        loss = ((model(frames, far_apart(frames.shape[1])) - wanted.nan_to_num()) ** 2)[asked].mean()
+        loss = error(model, step)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -709,9 +723,9 @@ def looks_through(w_q, w_k, correction=1.0):
 
 
 scaled, unscaled = new_projections(seed=0), new_projections(seed=0)
-losses_scaled = train(looks_through(*scaled), scaled, other_frames, title="with √d")
+losses_scaled = train(looks_through(*scaled), scaled, title="with √d")
 undo = math.sqrt(64)  # multiplies the scores, and so takes the division back
-losses_unscaled = train(looks_through(*unscaled, correction=undo), unscaled, other_frames, title="without √d")
+losses_unscaled = train(looks_through(*unscaled, correction=undo), unscaled, title="without √d")
 
 # %% tags=["demo"]
 with torch.no_grad():
@@ -737,7 +751,8 @@ show(
 )
 share = learned[second_press, first_press].sum(-1).mean()
 fair = (first_press.stop - first_press.start) / apart[second_press].sum(-1).float().mean()
-print(f"The second “press” gives {share:.0%} of its attention to the first, {fair:.0%} of the frames it may look at.")
+print(f"The second “press” gives {share:.0%} of its attention to the first,", end=" ")
+print(f"though that is only {fair:.0%} of the frames it may look at.")
 
 # %% [markdown] lang="en"
 # With √d the weights look meaningful: "press" finds "press", a hiss finds the other hisses. Without it the softmax
@@ -770,6 +785,8 @@ show(
 # pause and measure how much attention the speech frames give to it, as a multiple of its fair share: 1 means "like any
 # other frames", 0 means "ignored". **Predict** three numbers: for random projections, for those learned above on clean
 # speech, and for projections learned on recordings with such noise in them.
+#
+# You need not read the cell: it makes noisy recordings, trains on them with `train`, and measures.
 
 # %% tags=["demo", "training"]
 def add_noise(waveform, start, seed, level=0.1):
@@ -805,8 +822,17 @@ for seed, (other, frames) in enumerate(zip(others, other_frames, strict=True)):
         target = frames[stretch].clone()
         target[max(hit - start - 1, 0) : hit - start + 22] = math.nan
         clean_targets.append(target)
+
+
+def error_beside_noise(model, step):
+    """As `rebuilding_error`, but the frames hold noise, and the model is to rebuild the clean ones."""
+    frames, clean = (draw_batch(each, torch.Generator().manual_seed(step)) for each in (noisy_frames, clean_targets))
+    asked = clean.isfinite()
+    return ((model(frames, far_apart(frames.shape[1])) - clean.nan_to_num()) ** 2)[asked].mean()
+
+
 taught = new_projections(seed=0)
-train(looks_through(*taught), taught, noisy_frames, clean_targets, title="on noisy recordings")
+train(looks_through(*taught), taught, error_beside_noise, title="on noisy recordings")
 untrained = [attention_on_noise(*new_projections(seed)) for seed in range(1, 31)]
 on_clean, on_noisy = attention_on_noise(*scaled), attention_on_noise(*taught)
 
@@ -880,7 +906,8 @@ for what, one, other in (
 # </details>
 # <details><summary>Hint 2: two moves</summary>
 #
-# `x.reshape(B, T, n_heads, D // n_heads)` cuts the vectors; `.transpose(1, 2)` brings the heads to the front.
+# `x.reshape(B, T, n_heads, D // n_heads)` cuts each vector. Now the heads stand behind the frames: which two dimensions
+# change places?
 #
 # </details>
 
@@ -906,10 +933,10 @@ def split_heads(x: torch.Tensor, n_heads: int) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_split_heads", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(split_heads)
 two_frames = torch.arange(12.0).reshape(1, 2, 6)
 print(split_heads(two_frames, 3))
 print("expected: head 0 has (0, 1) and (6, 7); head 1 has (2, 3) and (8, 9); head 2 has (4, 5) and (10, 11)")
-check(split_heads)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(split_heads)
 ### END HIDDEN TESTS
@@ -927,7 +954,7 @@ from grader.notebook import examine; examine(split_heads)
 # <details><summary>Hint 2: <code>view</code> complains</summary>
 #
 # After a transpose the numbers no longer lie side by side in memory. `view` refuses then; `reshape` and `flatten` copy
-# where they must: `x.transpose(1, 2).flatten(2)`.
+# where they must. `flatten(n)` makes one dimension of dimension `n` and all after it; which `n` is it here?
 #
 # </details>
 
@@ -946,9 +973,9 @@ def merge_heads(x: torch.Tensor) -> torch.Tensor:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_merge_heads", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check(merge_heads)
 # Two heads, two frames, one number each: head 0 has 1 and 2, head 1 has 3 and 4.
 print(merge_heads(torch.tensor([[[[1.0], [2.0]], [[3.0], [4.0]]]])), "expected: frame 0 is (1, 3), frame 1 is (2, 4)")
-check(merge_heads)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(merge_heads)
 ### END HIDDEN TESTS
@@ -984,24 +1011,27 @@ show(
 # 2. split into heads, attend, merge;
 # 3. project the merged vectors by `w_o`, so that heads can be mixed.
 #
-# If `context` is `x` itself, this is *self-attention*; if it is something else, such as an encoder's output seen by a
-# decoder, it is *cross-attention*.
+# If `context` is `x` itself, this is *self-attention*; if it is something else, it is *cross-attention*. In Whisper one
+# stack of layers, the encoder, turns sound into vectors, and another, the decoder, writes the text (unit 06): the
+# decoder's queries look at the encoder's vectors.
 #
 # - Weights have the shape `(D, D)` and the form (out, in), like those of `nn.Linear`: a vector is projected by
 #   `x @ w.T`. There are no biases.
 # - The mask broadcasts to `(B, H, Tq, Tk)`. A frame that may look at nothing gets zeros.
 # - The scores of a head are divided by $\sqrt d$ with $d = D/H$, the size of *its* vectors. If you use your
 #   `attention`, that happens by itself.
+# - If your `attention` is not ready, `torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)` may
+#   stand in. It returns the output alone.
 #
 # <details><summary>Hint 1: count the tools</summary>
 #
 # You need `split_heads` three times, `attention` once, `merge_heads` once, and four matrix products.
 #
 # </details>
-# <details><summary>Hint 2: the lines</summary>
+# <details><summary>Hint 2: the first line</summary>
 #
-# `q = split_heads(x @ w_q.T, n_heads)`, likewise `k` and `v` from `context`. Then
-# `output, _ = attention(q, k, v, mask)`, and the merged output times `w_o.T`.
+# `q = split_heads(x @ w_q.T, n_heads)`; which two come from `context`? `attention` returns two things; you need the
+# first. The fourth product comes after the merging.
 #
 # </details>
 
@@ -1039,6 +1069,7 @@ def multi_head_attention(
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_multi_head_attention", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check(multi_head_attention)
 # Two heads of one number; all projections leave vectors as they are. Queries are 0, so both frames weigh ½.
 eye = torch.eye(2)
 print(multi_head_attention(torch.zeros(1, 1, 2), torch.tensor([[[1.0, 10.0], [3.0, 30.0]]]), eye, eye, eye, eye, 2))
@@ -1047,7 +1078,6 @@ print("expected: the mean of both frames, (2, 20)")
 x_small = torch.tensor([[[math.log(3), 0.0]]])
 print(multi_head_attention(x_small, torch.tensor([[[0.0, 0.0], [1.0, 1.0]]]), eye, eye, eye, eye, 2))
 print("expected: (0.75, 0.5): the two heads look at different places")
-check(multi_head_attention)
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(multi_head_attention)
 ### END HIDDEN TESTS
@@ -1057,6 +1087,9 @@ from grader.notebook import examine; examine(multi_head_attention)
 # $W_v$ and $W_o$ fixed at the identity: head 0 then rebuilds the 20 lowest mel bands, head 3 the 20 highest, and only
 # $W_q$ and $W_k$ are learned. Both models have the same number of parameters. **Predict:** which is better, and where
 # will head 0 (low: voice and pitch) and head 3 (high: hiss) look?
+#
+# You need not read the cell; it calls the same `train`. The orange marks along the edges of the panels are the frames
+# that hiss.
 
 # %% tags=["demo", "training"]
 def new_layer(n_heads):
@@ -1081,20 +1114,23 @@ def look_with_four_heads():
 final = {}
 for n_heads in (1, 4):
     model, projections = new_layer(n_heads)
-    losses = train(model, projections, other_frames, title=f"{n_heads} head{'s' * (n_heads > 1)}")
+    losses = train(model, projections, title=f"{n_heads} head{'s' * (n_heads > 1)}")
     final[n_heads] = sum(losses[-20:]) / 20
 
 _, four_outputs, four_weights = look_with_four_heads()
 figure, panels = plt.subplots(1, 4, figsize=(15, 3.9), layout="constrained", sharey=True)
+hiss = x[:, 60:].mean(-1) > 1
+when = (hiss.nonzero()[:, 0] + 0.5) / 50
 for head, axes in enumerate(panels):
     picture = draw_matrix(axes, four_weights[head], f"head {head}: mel bands {20 * head} to {20 * head + 19}")
+    for times, places in ((when, torch.zeros(len(when))), (torch.zeros(len(when)), when)):
+        axes.plot(times, places, "s", color="#E69F00", markersize=4, markeredgewidth=0, clip_on=False)
 figure.colorbar(picture, ax=panels, label="weight")
 show(
     figure,
-    "Four heads look at different places. "
+    "Weights of four heads; orange marks: frames that hiss. "
     f"Final error {final[1]:.2f} with one head, {final[4]:.2f} with four of the same total size.",
 )
-hiss = x[:, 60:].mean(-1) > 1
 to_hiss = four_weights[:, hiss][:, :, hiss].sum(-1).mean(-1)
 print(f"{hiss.float().mean():.0%} of the frames hiss. The attention that they give to one another:", end=" ")
 print(", ".join(f"head {head} {share:.0%}" for head, share in enumerate(to_hiss)))
@@ -1102,9 +1138,10 @@ overlap = torch.minimum(four_weights[0], four_weights[3]).sum(-1).mean()
 print(f"Heads 0 and 3 have {overlap:.0%} of their attention in common.")
 
 # %% [markdown] lang="en"
-# Head 3, which must rebuild the top of the spectrum, sends hisses to hisses; head 0, which never hands on anything up
-# there, has less reason to. In a trained speech model heads specialise too, though seldom as neatly as here, where we
-# gave each its own quarter of the spectrum.
+# Head 3, which must rebuild the top of the spectrum, sends hisses to hisses far more than the others. The others find
+# them too, because a hiss is also known by what is missing below. The division of labour is a tendency: heads 0 and 3
+# still share about half of their attention. In a trained speech model heads specialise too, though seldom as neatly as
+# here, where we gave each its own quarter of the spectrum.
 #
 # ## Do the weights explain the decision?
 #
@@ -1148,6 +1185,7 @@ show(
     f"The ten favourites have {share_before:.0%} of the attention above and {share_after:.0%} below; "
     f"the outputs differ by at most {difference:.0e}.",
 )
+print(f"{int(apart[frame].sum())} weights, {four_v.shape[-1]} + 1 equations")
 for head in range(4):
     shares = [same_output_other_weights(four_weights[head, i], four_v[head], apart[i])[1:] for i in range(0, T, 8)]
     before, after = torch.tensor(shares).T
@@ -1156,10 +1194,12 @@ for head in range(4):
 
 # %% [markdown] lang="en"
 # For many frames the "explanation" can be removed altogether and the head's output stays the same; for others some of
-# it is indispensable. So read weights for what they are: they say where *this head* took its values from. They do not
-# say that the output depends on those frames alone, nor what later layers made of it, and from the second layer on a
-# "frame" already holds a mixture of others. To claim a cause, change the input and see what happens, as we did with the
-# future above. (The debate: [*Attention is not Explanation*](https://arxiv.org/abs/1902.10186), 2019, and the answer,
+# it is indispensable. The reason is a count: the output has only 20 numbers. With the sum of 1 that makes 21 equations
+# for about 235 weights: there is a lot of room. So read weights for what they are: they say where *this head* took its
+# values from. They do not say that the output depends on those frames alone, nor what later layers made of it, and
+# from the second layer on a "frame" already holds a mixture of others. To claim a cause, change the input and see what
+# happens, as we did with the future above. (The debate:
+# [*Attention is not Explanation*](https://arxiv.org/abs/1902.10186), 2019, and the answer,
 # [*Attention is not not Explanation*](https://arxiv.org/abs/1908.04626), 2019.)
 #
 # ## What it costs
@@ -1200,8 +1240,8 @@ def attention_multiplications(n_frames: int, dim: int) -> int:
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "check_attention_multiplications", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-print(attention_multiplications(2, 3), "expected: 2·2 scores of 3 multiplications, and 2·3 outputs of 2: 12 + 12 = 24")
 check(attention_multiplications)
+print(attention_multiplications(2, 3), "expected: 2·2 scores of 3 multiplications, and 2·3 outputs of 2: 12 + 12 = 24")
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(attention_multiplications)
 ### END HIDDEN TESTS
@@ -1212,48 +1252,64 @@ from grader.notebook import examine; examine(attention_multiplications)
 # score matrix, four bytes a score?
 
 # %% tags=["demo"]
-print(f"{'30 s as':34}{'T':>8}{'multiplications':>22}{'one score matrix':>19}{'against 1 500':>15}")
-inputs = (("Whisper's frames after its stem", 1_500), ("mel frames", 3_000), ("raw samples", 480_000))
+def spaced(number):
+    """1500 as 1 500."""
+    return f"{number:,.0f}".replace(",", " ")
+
+
+print(f"{'30 s as':46}{'T':>8}{'multiplications':>22}{'one score matrix':>19}{'against 1 500':>15}")
+inputs = (("Whisper's frames after its two convolutions", 1_500), ("mel frames", 3_000), ("raw samples", 480_000))
 for name, n_frames in inputs:
     count, size = attention_multiplications(n_frames, 64), 4 * n_frames**2
     ratio = count // attention_multiplications(1_500, 64)
-    print(f"{name:34}{n_frames:8,}{count:22,}{size / 1e6:16,.0f} MB{ratio:14,}×")
+    print(f"{name:46}{spaced(n_frames):>8}{spaced(count):>22}{spaced(size / 1e6):>16} MB{spaced(ratio):>14}×")
 print("for one head of 64 numbers; Whisper base has 6 encoder layers of 8 heads.")
 
-sizes = (250, 500, 1000, 2000)
+torch.set_num_threads(1)
+sizes = (1_000, 1_500, 2_000, 3_000)
 milliseconds = []
 for n_frames in sizes:
     vectors = torch.randn(n_frames, 64)
     times = []
-    for _ in range(5):
+    for _ in range(4):
         start = time.perf_counter()
         attention(vectors, vectors, vectors)
         times.append(time.perf_counter() - start)
     milliseconds.append(min(times) * 1e3)
-speed = attention_multiplications(2000, 64) / milliseconds[-1]  # multiplications in a millisecond
-span = torch.logspace(2.4, 5.8, 50)
+speed = attention_multiplications(sizes[-1], 64) / milliseconds[-1]  # multiplications in a millisecond
+span = torch.logspace(2.9, 5.8, 50)
 
-figure, axes = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
+figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
 axes.loglog(sizes, milliseconds, "o", color="#0072B2", label="measured here")
 predicted = [attention_multiplications(int(n_frames), 64) / speed for n_frames in span]
-axes.loglog(span, predicted, color="#0072B2", label="your formula, at this speed")
+axes.loglog(span, predicted, color="#0072B2", label="your formula, at the speed of the last dot")
 for name, n_frames in inputs:
+    at_top = n_frames < 100_000  # where the line is far away
     axes.axvline(n_frames, color="#E69F00", linestyle=":")
-    axes.text(n_frames * 0.92, 5e8, name, rotation=90, ha="right", va="top", fontsize=8)
-axes.set(title="One head over 30 s of speech", xlabel="number of frames", ylabel="time (ms)", ylim=(0.1, 1e9))
+    place, side = (0.97, "top") if at_top else (0.03, "bottom")
+    transform = axes.get_xaxis_transform()
+    axes.text(n_frames * 0.93, place, name, rotation=90, ha="right", va=side, fontsize=8, transform=transform)
+axes.set(title="One head over 30 s of speech", xlabel="number of frames", ylabel="time (ms)", ylim=(1, 1e8))
 axes.legend(loc="lower center")
-minutes = attention_multiplications(480_000, 64) / speed / 60_000
+raw = [attention_multiplications(480_000, 64) / attention_multiplications(n_frames, 64) for n_frames in sizes]
+minutes = [ratio * taken / 60_000 for ratio, taken in zip(raw, milliseconds, strict=True)]  # once for each dot
+work = attention_multiplications(sizes[-1], 64) / attention_multiplications(sizes[0], 64)
 show(
     figure,
-    f"Time grows with the square of the length: {milliseconds[-1]:.0f} ms for 2 000 frames here, so about "
-    f"{minutes:.0f} minutes for 480 000 samples, for one head of one layer.",
+    f"3 000 frames took {milliseconds[-1]:.0f} ms here. If the time grew like your formula from there on, 480 000 "
+    f"samples would take very roughly {minutes[-1]:.0f} minutes, for one head of one layer.",
 )
+print(f"From 1 000 to 3 000 frames there are {work:.0f} times as many multiplications;", end=" ")
+print(f"the time is {milliseconds[-1] / milliseconds[0]:.0f} times as long.")
+print(f"Starting from one dot or another, 480 000 samples take {min(minutes):.0f} to {max(minutes):.0f} minutes.")
 
 # %% [markdown] lang="en"
-# The samples are 320 times as many as the frames, and the work is $320^2$ times as much. The score matrix of a single
-# head would need 922 GB. (Kernels such as [FlashAttention](https://arxiv.org/abs/2205.14135), 2022, never store the
-# matrix; the multiplications remain.) So every speech Transformer first shortens its input: Whisper by a spectrogram
-# and a strided convolution (units 03 and 06), wav2vec 2.0 by seven strided convolutions on the samples (unit 04).
+# The samples are 320 times as many as the frames, and the work is $320^2$ times as much. The measured time may grow
+# even faster: a large matrix no longer fits into the processor's fast memory, and fetching it takes longer than
+# multiplying. So take the minutes as a rough guess. The score matrix of a single head would need 922 GB. (Kernels such
+# as [FlashAttention](https://arxiv.org/abs/2205.14135), 2022, never store the matrix; the multiplications remain.) So
+# every speech Transformer first shortens its input: Whisper by a spectrogram and a strided convolution, one that keeps
+# every second output (unit 03 and unit 06); wav2vec 2.0 by seven strided convolutions on the samples (unit 04).
 #
 # ## What just happened
 #

@@ -658,7 +658,7 @@ print(f"counted by the cell: {kept[-1]:.2f} s; counted directly: {speech:.2f} s 
 # - `last` `(B, H)`: each clip's state after its last real frame.
 #
 # `lengths` holds the number of real frames of each clip, between 1 and T, in any order; without it, all T are real.
-# What stands in the padding must not matter. Gradients flow to everything but `lengths`.
+# What finite numbers stand in the padding must not matter. Gradients flow to everything but `lengths`.
 #
 # Use your `gru_step`, or a cell of PyTorch's (`torch.gru_cell` takes the same arguments in the same order). A mistake
 # in exercise 5.3 shows up here again, and the check says so.
@@ -1003,7 +1003,7 @@ for kind in KEEPS:
 # Frame $s$ **can influence** the output at frame $t$ if there is a way through the network from one to the other. How
 # long is the way?
 #
-# - A **recurrent** network passes a message from frame to frame: as many steps as frames lie between.
+# - A **recurrent** network passes a message from one frame to the next: for a distance $d$ it takes $d$ steps.
 # - A **convolution** centred on its frame, with an odd kernel $k$, reaches $(k-1)/2$ frames to each side; the next
 #   layer reaches as far again. For a distance $d$ it takes $\lceil d / \frac{k-1}{2} \rceil$ layers.
 # - **Attention** connects any two frames in one layer.
@@ -1154,8 +1154,8 @@ inside = slice(int(WORD[0] * 25), int(WORD[1] * 25) + 1)
 on_word = {kind: (matrix[-1, inside].sum() / matrix[-1].sum()).item() for kind, matrix in trained.items()}
 show(
     figure,
-    "After training, GRU, LSTM and attention look far back; bright columns lie between the dotted lines, at the word. "
-    "Share of the last output's influence that comes from there: "
+    "After training, GRU and attention reach far back; look for bright columns between the dotted lines, at the word. "
+    "(The LSTM differs from training to training: see below.) Share of the last output's influence that comes from there: "
     + ", ".join(f"{kind} {value:.0%}" for kind, value in on_word.items()) + ".",
 )
 
