@@ -1499,3 +1499,47 @@ def layer_by_layer(kind, distance, kernel=3):
     while distance > 0:
         distance, hops = distance - step, hops + 1
     return hops
+
+
+# ------------------------------------------------------------------------------------- what small inputs would miss
+
+
+@conv2d.hidden_case(group="edge")
+def kernel_of_forty_rows(draw: Draw):
+    """A kernel of forty rows."""
+    return draw.normal(45, 12), draw.normal(40, 5, scale=0.2)
+
+
+@rnn_step.hidden_case(group="edge")
+def forty_inputs(draw: Draw):
+    """Forty inputs and thirty-two units."""
+    return _cell(draw, 1, 3, 40, 32, scale=0.1)
+
+
+@gru_step.hidden_case(group="edge")
+def forty_inputs_of_a_gru(draw: Draw):
+    """Forty inputs and thirty-two units."""
+    return _cell(draw, 3, 3, 40, 32, scale=0.1)
+
+
+@lstm_step.hidden_case(group="edge")
+def forty_inputs_of_an_lstm(draw: Draw):
+    """Forty inputs, thirty-two units, and a cell that has counted far."""
+    x, h, c, *weights = _cell(draw, 4, 3, 40, 32, scale=0.1, states=2)
+    return x, h, c * 20, *weights
+
+
+@run_gru.hidden_case(group="lengths")
+def seventy_frames_that_are_kept(draw: Draw):
+    """Seventy frames, and gates that keep what was there at the start."""
+    x, h0, w_ih, w_hh, b_ih, b_hh = _sequence(draw, 3, 70, 3, 4, scale=0.3)
+    b_ih[4:8] += 4.0
+    return arguments(x, h0, w_ih, w_hh, b_ih, b_hh, lengths=torch.tensor([70, 33, 5]))
+
+
+@hops_between.misconception(
+    "It counts the frames in between, not the steps.",
+    hint="From frame 0 to frame 1 is one step, and no frame lies in between.",
+)
+def frames_in_between(kind, distance, kernel=3):
+    return hops_between(kind, distance, kernel) if kind != "rnn" else distance - 1
