@@ -639,10 +639,13 @@ assert max(free, masked) < 1e-5
 
 # %% tags=["demo"]
 def without_residuals(x, params, n_heads):
-    """An encoder block that adds nothing back."""
-    h = layer_norm(x, params["norm1.weight"], params["norm1.bias"])
-    h = layer_norm(attend(h, h, params, "self_attn", n_heads), params["norm2.weight"], params["norm2.bias"])
-    return feed_forward(h, *(params[f"linear{i}.{part}"] for i in (1, 2) for part in ("weight", "bias")))
+    """Each part in turn, and nothing added back."""
+    norm1, norm2, *linear = (
+        [params[f"{part}.{which}"] for which in ("weight", "bias")] for part in ("norm1", "norm2", "linear1", "linear2")
+    )
+    frames = layer_norm(x, *norm1)
+    frames = layer_norm(attend(frames, frames, params, "self_attn", n_heads), *norm2)
+    return feed_forward(frames, *linear[0], *linear[1])
 
 
 def likeness(x: torch.Tensor) -> float:
