@@ -21,6 +21,12 @@ from grader.gradebook import Submission, grade, hand_in, nbgrader_api
 from grader.release import release
 
 UNIT = "02_attention"
+_VIEW_ONLY = """
+B, T, D = x.shape
+if D % n_heads:
+    raise ValueError("the heads do not divide D")
+return x.reshape(B, n_heads, T, D // n_heads)
+"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ CLASS = (
     Student(
         "hana",
         "forgot √d too, and the transpose",
-        mistakes={"attention_scores": "unscaled_scores", "split_heads": "viewed_only"},
+        mistakes={"attention_scores": "unscaled_scores"},
+        code={"split_heads": _VIEW_ONLY},
     ),
 )
 
@@ -103,7 +110,7 @@ def _answer(student: Student, name: str, right: str) -> str:
     if name in student.code:
         signature = re.search(r"def .*?:\n", right, re.DOTALL)
         assert signature is not None
-        return signature[0] + textwrap.indent(student.code[name], "    ")
+        return signature[0] + textwrap.indent(student.code[name].strip(), "    ")
     if name in student.mistakes:
         wrong = next(one for one in find_exercise(name).misconceptions if one.name == student.mistakes[name])
         body = inspect.getsource(wrong.function)

@@ -17,6 +17,7 @@ def test_the_demo_grades_a_class_names_mistakes_and_leaves_the_checkout_as_it_wa
     words = " ".join(run.stdout.split())
     assert "Gradebook" in words
     assert "attention_scores: unscaled_scores" in words
+    assert "split_heads: viewed_only" in words
     assert "needs a human" in words
     assert "most common mistakes" in words
     scratch = Path(next(word for word in run.stdout.split() if "sori-demo-" in word).rstrip(";"))
