@@ -14,8 +14,11 @@ def check(function: Callable) -> None:
     """Try the practice cases of the exercise that `function` is named after and show how they went.
 
     Shows one line for each group of cases; after a wrong answer the mistake, a hint, and expected beside yours.
-    It never raises for what the function does, except under nbgrader's Validate, which needs to be told.
+    It never raises for what the function does, except under nbgrader's Validate, which needs to be told. While
+    a notebook is being graded it is silent: the verdict follows, from outside.
     """
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        return
     try:
         verdict = judge(_exercise(function), lambda question: answer(function, question), practice=True)
     except ExerciseError as error:

@@ -52,21 +52,29 @@ def score(
     unit: Annotated[str, typer.Option(help="The unit; by default the one whose exercises the notebook holds.")] = "",
 ) -> None:
     """Grade one notebook: run it in a fresh kernel, ask all cases of its exercises, hidden ones too."""
+    from grader import sandbox
     from grader.course import load_unit, read_notebook, unit_of
     from grader.examiner import Graded, examine_notebook
+    from grader.intake import mend
 
     root = course_root()
     found = read_notebook(notebook)
     name = unit_of(found, root)
     if unit and unit != name:
         raise CourseError(f"{notebook} holds the exercises of {name}, not of {unit}.")
+    unconfined = sandbox.missing()
+    if unconfined:
+        complaints.print(f"[yellow]No sandbox here ({unconfined}): it runs with your own rights.[/yellow]")
+    definition = load_unit(root, name)
+    mended = mend(found, definition)
     with _progress() as progress:
-        task = progress.add_task(f"Grading {name}", total=len(found.cells))
+        task = progress.add_task(f"Grading {name}", total=len(mended.cells))
         graded: Graded = examine_notebook(
-            found,
-            load_unit(root, name),
+            mended,
+            definition,
             seed,
             folder=notebook.resolve().parent,
+            confined=not unconfined,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if as_json:
@@ -87,6 +95,40 @@ def score(
         points = f"{_points(row['score'])} / {_points(row['max_score'])}"
         table.add_row(exercise, points, _MARK.get(row["status"], f"[red]✗ {row['status']}"), row["diagnosis"] or "")
     console.print(table)
+
+
+@app.command()
+def grade(
+    units: Annotated[list[str], typer.Argument(help="The units to grade.")],
+    student: Annotated[list[str], typer.Option(help="Only this student; may be given again.")] = [],  # noqa: B006
+    jobs: Annotated[int, typer.Option(min=1, help="How many notebooks are run at once.")] = 1,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run where student code cannot be confined.")] = False,
+) -> None:
+    """Grade what was handed in under gradebook/submitted and write it to the gradebook.
+
+    Exit status 0 when every submission has a verdict; those that need a human are listed.
+    """
+    from grader.grading import Settings, Submission, grade_class, handed_in
+
+    root = course_root()
+    submissions = handed_in(root, units, student)
+    if not submissions:
+        raise CourseError(f"Nothing to grade: gradebook/submitted holds no folder STUDENT/{units[0]}.")
+    with _progress("submissions") as progress:
+        task = progress.add_task("Grading", total=len(submissions))
+
+        def tell(one: Submission) -> None:
+            progress.update(task, description=f"{one.unit}: {one.student}", advance=1)
+
+        graded = grade_class(root, submissions, Settings(jobs=jobs, unsafe=unsafe), tell)
+    table = Table(title="Graded", show_lines=False)
+    for heading, justify in (("Unit", "left"), ("Student", "left"), ("Points", "right"), ("Needs a human", "left")):
+        table.add_column(heading, justify=justify, overflow="fold")
+    for one in graded:
+        table.add_row(one.unit, one.student, f"{_points(one.score)} / {_points(one.max_score)}", one.trouble)
+    console.print(table)
+    human = sum(bool(one.trouble) for one in graded)
+    console.print(f"{len(graded)} graded{f'; {human} need a human' if human else ''}.")
 
 
 @app.command()
@@ -155,9 +197,9 @@ def main() -> None:
         sys.exit(2)
 
 
-def _progress() -> Progress:
+def _progress(what: str = "cells") -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} cells"),
+        TextColumn("{task.description}"), BarColumn(), TextColumn(f"{{task.completed}}/{{task.total}} {what}"),
         TimeElapsedColumn(), console=complaints, transient=True,
     )  # fmt: skip
 

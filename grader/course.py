@@ -20,13 +20,15 @@ class Unit:
     """One unit as its author wrote it.
 
     `points` are those of each exercise in order; `demos` are the sources of the cells that grading leaves out;
-    `checks` are the visible parts of the check cells, by exercise.
+    `checks` are the visible parts of the check cells, by exercise; `marks` is nbgrader's metadata of every graded
+    or solved cell, by grade_id.
     """
 
     name: str
     points: dict[str, float]
     demos: frozenset[str]
     checks: dict[str, str]
+    marks: dict[str, dict]
 
     @property
     def max_score(self) -> float:
@@ -72,15 +74,18 @@ def _load_unit(path: Path, name: str, _modified: int) -> Unit:
     points: dict[str, float] = {}
     demos: set[str] = set()
     checks: dict[str, str] = {}
+    marks: dict[str, dict] = {}
     for cell in jupytext.read(path).cells:
-        marks = cell.metadata.get("nbgrader", {})
-        if marks.get("grade"):
-            exercise = marks["grade_id"].removeprefix(CHECK)
-            points[exercise] = float(marks["points"])
+        found = cell.metadata.get("nbgrader", {})
+        if found:
+            marks[found["grade_id"]] = dict(found)
+        if found.get("grade"):
+            exercise = found["grade_id"].removeprefix(CHECK)
+            points[exercise] = float(found["points"])
             checks[exercise] = visible(cell.source)
         elif cell.cell_type == "code" and "demo" in cell.metadata.get("tags", []):
             demos.add(cell.source.strip())
-    return Unit(name, points, frozenset(demos), checks)
+    return Unit(name, points, frozenset(demos), checks, marks)
 
 
 def visible(source: str) -> str:

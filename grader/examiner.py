@@ -1,40 +1,31 @@
 """Runs a student's notebook in a kernel of its own, asks its functions, and decides the score outside that kernel.
 
-Neither hidden cases nor expected answers enter the kernel: questions go in, values come out. `examine_notebook`
-grades one notebook; `Examine` does so inside `nbgrader autograde`, in the place of nbgrader's `Execute`.
+Neither hidden cases nor expected answers enter the kernel: questions go in, values come out.
 """
 
 import ast
-import asyncio
-import os
-import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbclient.util import run_sync
-from nbconvert.exporters.exporter import ResourcesDict
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Float, Unicode
-from traitlets.config import Config
 
-from grader import render
 from grader.answer import pack_question, unpack_answer
+from grader.client import CellClient, environment
 from grader.codec import CodecError
-from grader.course import CHECK, Unit, course_root, grade_id, load_unit, visible
+from grader.course import CHECK, Unit, grade_id, visible
 from grader.exercise import Answer, Question, find_exercise
 from grader.judge import judge
-from grader.seed import grading_seed
 from grader.verdict import Verdict
 
 #: How long one cell of a student's may run, in seconds.
 CELL_SECONDS = 60.0
+#: How long all cells of one notebook may run, in seconds.
+NOTEBOOK_SECONDS = 900.0
 #: How many cells besides the exercises' own may end the kernel before the rest of a notebook is given up.
 MAX_RESTARTS = 3
 
@@ -79,7 +70,9 @@ def examine_notebook(
     seed: str,
     *,
     folder: Path | None = None,
+    confined: bool = True,
     cell_seconds: float = CELL_SECONDS,
+    notebook_seconds: float = NOTEBOOK_SECONDS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Graded:
     """Run the notebook's cells in a fresh kernel and judge every exercise of `unit` on inputs drawn from `seed`.
@@ -87,40 +80,26 @@ def examine_notebook(
     The unit's own demo cells, unchanged, are left out until an answer lacks a name. A cell that fails costs only
     what depends on it; a kernel that dies is replaced and the cells before are run again. An exercise whose cells
     are gone is judged at the end. The notebook's cells receive the outputs of the run; `progress(done, all)` is
-    called after each cell.
+    called after each cell. The kernel is confined by the sandbox, or, where `confined` is False, is a stock kernel
+    with the rights of this process.
     """
-    return _Examination(notebook, unit, seed, folder, cell_seconds, progress).run()
+    limits = _Limits(cell_seconds, time.monotonic() + notebook_seconds)
+    return _Examination(notebook, unit, seed, folder, confined, limits, progress).run()
 
 
-class _Client(NotebookClient):
-    """nbclient, able to put a question to the kernel between two cells."""
+@dataclass(frozen=True)
+class _Limits:
+    cell_seconds: float
+    end: float
 
-    async def async_evaluate(self, expression: str, seconds: float) -> str:
-        """The text of an expression's value in the kernel. `CodecError` where there is none in time."""
-        message_id = self.kc.execute("", silent=True, store_history=False, user_expressions={"reply": expression})
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    alive = await self.km.is_alive()
-                    if not alive:
-                        raise DeadKernelError("Kernel died")
-                    try:
-                        message = await self.kc.get_shell_msg(timeout=1)
-                    except Exception as error:  # queue.Empty, under whichever name jupyter_client raises it
-                        if type(error).__name__ != "Empty":
-                            raise
-                        continue
-                    if message["parent_header"].get("msg_id") == message_id:
-                        break
-        except TimeoutError:
-            await self.km.interrupt_kernel()
-            raise CodecError("no reply in time") from None
-        found = message["content"].get("user_expressions", {}).get("reply", {})
-        if found.get("status") != "ok":
-            raise CodecError(f"the kernel could not answer ({found.get('ename', 'no reply')})")
-        return found["data"]["text/plain"]
+    @property
+    def left(self) -> float:
+        """Seconds that the next cell may take."""
+        return min(self.cell_seconds, self.end - time.monotonic())
 
-    evaluate = run_sync(async_evaluate)
+
+class _OutOfTimeError(Exception):
+    """The time of the whole notebook is up."""
 
 
 class _Examination:
@@ -130,17 +109,19 @@ class _Examination:
         unit: Unit,
         seed: str,
         folder: Path | None,
-        cell_seconds: float,
+        confined: bool,
+        limits: _Limits,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.notebook = notebook
         self.unit = unit
         self.seed = seed
         self.folder = folder
-        self.cell_seconds = cell_seconds
+        self.confined = confined
+        self.limits = limits
         self.progress = progress or (lambda done, all_cells: None)
         self.verdicts: dict[str, Verdict] = {}
-        self.fatal: set[int] = set()
+        self.fatal: dict[int, str] = {}
         self.left_out: list[int] = []
         self.questions_after = self._plan()
 
@@ -148,15 +129,19 @@ class _Examination:
         for cell in self.notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+        why = "the kernel ended before this exercise could be asked"
         for _ in range(len(self.unit.points) + MAX_RESTARTS + 1):
             try:
                 self._run_in_fresh_kernel()
                 break
             except DeadKernelError:
                 continue
+            except _OutOfTimeError:
+                why = "the time for the whole notebook was up"
+                break
         for name in self.unit.points:
             if name not in self.verdicts:
-                self._lose(name, "the kernel ended before this exercise could be asked")
+                self._lose(name, why)
         return Graded(self.unit, {name: self.verdicts[name] for name in self.unit.points})
 
     def _plan(self) -> dict[int, list[str]]:
@@ -169,34 +154,21 @@ class _Examination:
         return {index: [name for name, at in last.items() if at == index] for index in last.values()}
 
     def _run_in_fresh_kernel(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="sori-") as sockets:
-            self._run_with(_transport(Path(sockets)))
-
-    def _run_with(self, config: Config) -> None:
-        client = _Client(
-            self.notebook,
-            timeout=self.cell_seconds,
-            interrupt_on_timeout=True,
-            allow_errors=True,
-            kernel_name="python3",
-            kernel_manager_class=AsyncKernelManager,
-            config=config,
-            resources={"metadata": {"path": str(self.folder)}} if self.folder else {},
-            shutdown_kernel="immediate",
-        )
         self.left_out = []
-        with client.setup_kernel(env=_environment()):
-            for index, cell in enumerate(self.notebook.cells):
-                try:
-                    self._run_cell(client, cell, index)
-                except DeadKernelError:
-                    self.fatal.add(index)
-                    self._lose_check(cell)
-                    raise
-                self._ask(client, self.questions_after.get(index, []))
-                self.progress(index + 1, len(self.notebook.cells))
+        with tempfile.TemporaryDirectory(prefix="sori-") as sockets:
+            client = CellClient(self.notebook, Path(sockets), self.folder, confined=self.confined)
+            with client.setup_kernel(env=environment()):
+                for index, cell in enumerate(self.notebook.cells):
+                    try:
+                        self._run_cell(client, cell, index)
+                    except DeadKernelError as error:
+                        self.fatal[index] = str(error)
+                        self._lose_check(cell)
+                        raise
+                    self._ask(client, self.questions_after.get(index, []))
+                    self.progress(index + 1, len(self.notebook.cells))
 
-    def _run_cell(self, client: _Client, cell: NotebookNode, index: int) -> None:
+    def _run_cell(self, client: CellClient, cell: NotebookNode, index: int) -> None:
         if cell.cell_type != "code" or not cell.source.strip():
             return
         if cell.source.strip() in self.unit.demos:
@@ -204,33 +176,39 @@ class _Examination:
             return
         self._execute(client, cell, index)
 
-    def _execute(self, client: _Client, cell: NotebookNode, index: int) -> None:
+    def _execute(self, client: CellClient, cell: NotebookNode, index: int) -> None:
         if index in self.fatal:
-            cell.outputs = [_error("KernelDied", "This cell ended the kernel. The cells after it ran without it.")]
+            why = self.fatal[index]
+            says = f"This cell ended the kernel{': ' + why if why else ''}. The cells after it ran without it."
+            cell.outputs = [_error("KernelDied", says)]
             return
+        seconds = self.limits.left
+        if seconds <= 0:
+            raise _OutOfTimeError
         source, cell.source = cell.source, visible(cell.source)
         metadata, cell.metadata = cell.metadata, NotebookNode()  # a student's tags have no say
         try:
-            client.execute_cell(cell, index)
-        except CellTimeoutError:
-            cell.outputs.append(_error("TimeoutError", f"This cell was stopped after {self.cell_seconds:g} s."))
+            if not client.run_cell(cell, index, seconds):
+                cell.outputs.append(_error("TimeoutError", f"This cell was stopped after {seconds:.0f} s."))
         finally:
             cell.source, cell.metadata = source, metadata
 
-    def _ask(self, client: _Client, names: list[str]) -> None:
+    def _ask(self, client: CellClient, names: list[str]) -> None:
         for name in names:
             if name not in self.verdicts:
+                if self.limits.left <= 0:
+                    raise _OutOfTimeError
                 try:
                     verdict = judge(find_exercise(name), _Asker(client, name), self.seed)
                     if self.left_out and _lacks_a_name(verdict):
                         self._catch_up(client)
                         verdict = judge(find_exercise(name), _Asker(client, name), self.seed)
                     self.verdicts[name] = verdict
-                except DeadKernelError:
-                    self._lose(name, "calling it ended the kernel")
+                except DeadKernelError as error:
+                    self._lose(name, f"calling it ended the kernel{': ' if str(error) else ''}{error}")
                     raise
 
-    def _catch_up(self, client: _Client) -> None:
+    def _catch_up(self, client: CellClient) -> None:
         """Run the demo cells that were left out: an answer uses a name that may come from one of them."""
         waiting, self.left_out = self.left_out, []
         for index in waiting:
@@ -251,7 +229,7 @@ class _Examination:
 class _Asker:
     """Puts questions about one function to the kernel."""
 
-    def __init__(self, client: _Client, name: str) -> None:
+    def __init__(self, client: CellClient, name: str) -> None:
         self.client = client
         self.name = name
 
@@ -269,65 +247,5 @@ def _lacks_a_name(verdict: Verdict) -> bool:
     return any(exchange.got.error == "NameError" for outcome in verdict.outcomes for exchange in outcome.exchanges)
 
 
-def _transport(folder: Path) -> Config:
-    """Sockets that are files in a folder of ours, where there are such: no other user can connect to them."""
-    if sys.platform == "win32":
-        return Config()
-    return Config({"KernelManager": {"transport": "ipc", "connection_file": str(folder / "kernel.json")}})
-
-
-def _environment() -> dict[str, str]:
-    """The kernel's environment: this one, without what is the instructor's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GRADER_")}
-    return {**kept, "NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
-
-
 def _error(name: str, text: str) -> NotebookNode:
     return new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"])
-
-
-class Examine(NbGraderPreprocessor):
-    """nbgrader's `Execute`, with the score decided here instead of in the student's kernel."""
-
-    cell_seconds = Float(CELL_SECONDS, help="How long one cell may run, in seconds.").tag(config=True)
-    root = Unicode("", help="The course's folder; by default the one around the submission.").tag(config=True)
-
-    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Grade the notebook and write each verdict into its check cell, where nbgrader finds score and feedback."""
-        folder = Path(resources["metadata"]["path"])
-        root = course_root(Path(self.root) if self.root else folder)
-        unit = load_unit(root, resources["nbgrader"]["assignment"])
-        graded = examine_notebook(nb, unit, grading_seed(root), folder=folder, cell_seconds=self.cell_seconds)
-        for cell in nb.cells:
-            name = grade_id(cell).removeprefix(CHECK)
-            if cell.cell_type == "code" and grade_id(cell).startswith(CHECK) and name in graded.verdicts:
-                cell.source = visible(cell.source)
-                cell.metadata["sori"] = _record(graded.verdicts[name])
-                cell.outputs = [*_harmless(cell.outputs), *_verdict_outputs(graded, name)]
-        return nb, resources
-
-
-def _record(verdict: Verdict) -> dict:
-    """What reports read from an autograded notebook: status, groups, and the mistake's name."""
-    diagnosis = verdict.diagnosis
-    found = {"mistake": diagnosis.mistake, "says": diagnosis.says} if diagnosis else {"mistake": None, "says": None}
-    return {"exercise": verdict.exercise, "status": verdict.status, "groups": verdict.groups, **found}
-
-
-def _harmless(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """A check cell's own outputs, in forms that nbgrader does not take for a score."""
-    kept = []
-    for output in outputs:
-        if output.output_type == "stream":
-            kept.append(new_output("stream", name="stdout", text=output.text))
-        elif output.output_type == "error":
-            kept.append(new_output("stream", name="stdout", text=f"{output.ename}: {output.evalue}\n"))
-    return kept
-
-
-def _verdict_outputs(graded: Graded, name: str) -> list[NotebookNode]:
-    """The verdict for readers, then the points as the cell's result, which nbgrader reads as partial credit."""
-    verdict = graded.verdicts[name]
-    shown = {"text/plain": render.as_text(verdict), "text/html": render.as_html(verdict)}
-    points = {"text/plain": repr(graded.score(name))}
-    return [new_output("display_data", data=shown), new_output("execute_result", data=points, execution_count=None)]

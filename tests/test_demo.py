@@ -22,7 +22,9 @@ def test_the_demo_grades_a_class_names_mistakes_and_leaves_the_checkout_as_it_wa
     assert "most common mistakes" in words
     scratch = Path(next(word for word in run.stdout.split() if "sori-demo-" in word).rstrip(";"))
     pages = list((scratch / "gradebook" / "feedback").rglob("*.html"))
-    assert len(pages) == 7
+    assert len(pages) == 8
+    goran = next(page for page in pages if "goran" in page.parts)
+    assert "is not a Jupyter notebook" in goran.read_text(encoding="utf-8")
     assert status() == before
 
 

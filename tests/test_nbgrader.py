@@ -98,7 +98,7 @@ def test_stock_nbgrader_gives_the_same_scores_in_a_trusted_class(graded_class):
     text = config.read_text(encoding="utf-8")
     before = scores(graded_class)
     try:
-        config.write_text(text.replace("grader.examiner.Examine", "nbgrader.preprocessors.Execute"), encoding="utf-8")
+        config.write_text(text.replace("grader.autograde.Examine", "nbgrader.preprocessors.Execute"), encoding="utf-8")
         nbgrader(graded_class, "autograde", UNIT, "--force")
     finally:
         config.write_text(text, encoding="utf-8")
