@@ -8,7 +8,9 @@ kind, endless loops, floods of output, results that cannot be sent.
 import ctypes
 import importlib
 import io
+import os
 import threading
+import time
 import traceback
 import warnings
 from base64 import b64decode, b64encode
@@ -25,6 +27,10 @@ from grader.exercise import Answer, Question
 
 #: How many characters of what a function prints are kept.
 KEPT_OUTPUT = 2_000
+
+#: How many threads there were at each look of `ready`, and how long it watches those that are new.
+_THREADS: list[int] = []
+_IDLE_SECONDS = 0.05
 
 _REFUSAL = "{} is not allowed in this exercise: write the arithmetic yourself"
 
@@ -72,6 +78,26 @@ def reply(namespace: dict[str, Any], name: str, message: str) -> str:
         return pack_answer(answer(function, Question(**fields)))
     found = "nothing has that name" if function is None else f"it is a {type(function).__name__}"
     return pack_answer(Answer(error="Missing", message=found))
+
+
+def ready() -> str:
+    """ "ready", if this process can still do what answering needs: start a thread, open a file, hold some memory.
+
+    Evaluated in a fresh kernel and after each cell of a student's: one that leaves a kernel without these, or
+    with threads that keep it busy, is left out.
+    """
+    thread = threading.Thread(target=bytearray, args=(2**24,))
+    thread.start()
+    thread.join()
+    os.close(os.open(os.devnull, os.O_RDONLY))
+    _THREADS.append(threading.active_count())
+    if _THREADS[-1] > _THREADS[0]:
+        began = time.process_time()
+        time.sleep(_IDLE_SECONDS)
+        if time.process_time() - began > _IDLE_SECONDS / 2:
+            raise RuntimeError("threads keep running")
+    unpack_answer(reply({}, "", pack_question(Question())))
+    return "ready"
 
 
 def pack_question(question: Question) -> str:

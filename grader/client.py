@@ -22,7 +22,7 @@ from grader.codec import CodecError
 #: What one cell may show in all, in bytes.
 MAX_OUTPUT = 8 * 2**20
 #: The largest message that is read from a kernel, and how many wait: what it publishes, and what it answers.
-_PUBLISHED = (MAX_OUTPUT, 200)
+_PUBLISHED = (64 * 2**20, 16)
 _ANSWERED = (96 * 2**20, 8)
 #: Seconds that a kernel has to answer after a cell of its was interrupted.
 GRACE_SECONDS = 5.0
@@ -115,6 +115,21 @@ class CellClient(NotebookClient):
             self._end("it went on after its time was up")
             raise DeadKernelError(self.ended) from None
         return False
+
+    def check_ready(self) -> None:
+        """End what a cell left running; `DeadKernelError` where it left the kernel unable to answer."""
+        sweep = getattr(self.km.provisioner, "sweep", None)
+        for wait in (0.0, 0.2, 1.0):
+            time.sleep(wait)
+            if sweep:
+                run_sync(sweep)()
+            try:
+                if self.evaluate("__import__('grader.answer').answer.ready()", GRACE_SECONDS) == "'ready'":
+                    return
+            except CodecError:
+                continue
+        self._end("it left nothing to work with: threads, files, memory, or the code that answers")
+        raise DeadKernelError(self.ended)
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> dict[str, Any] | None:
         self.late = True

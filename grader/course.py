@@ -19,14 +19,15 @@ class CourseError(Exception):
 class Unit:
     """One unit as its author wrote it.
 
-    `points` are those of each exercise in order; `demos` are the sources of the cells that grading leaves out;
-    `checks` are the visible parts of the check cells, by exercise; `marks` is nbgrader's metadata of every graded
-    or solved cell, by grade_id.
+    `points` are those of each exercise in order; `demos` are the sources of the cells that grading leaves out,
+    `given` those of the other cells that run as the author wrote them; `checks` are the visible parts of the check
+    cells, by exercise; `marks` is nbgrader's metadata of every graded or solved cell, by grade_id.
     """
 
     name: str
     points: dict[str, float]
     demos: frozenset[str]
+    given: frozenset[str]
     checks: dict[str, str]
     marks: dict[str, dict]
 
@@ -73,6 +74,7 @@ def _load_unit(path: Path, name: str, _modified: int) -> Unit:
 
     points: dict[str, float] = {}
     demos: set[str] = set()
+    given: set[str] = set()
     checks: dict[str, str] = {}
     marks: dict[str, dict] = {}
     for cell in jupytext.read(path).cells:
@@ -83,9 +85,10 @@ def _load_unit(path: Path, name: str, _modified: int) -> Unit:
             exercise = found["grade_id"].removeprefix(CHECK)
             points[exercise] = float(found["points"])
             checks[exercise] = visible(cell.source)
-        elif cell.cell_type == "code" and "demo" in cell.metadata.get("tags", []):
-            demos.add(cell.source.strip())
-    return Unit(name, points, frozenset(demos), checks, marks)
+            given.add(checks[exercise])
+        elif cell.cell_type == "code" and not found:
+            (demos if "demo" in cell.metadata.get("tags", []) else given).add(cell.source.strip())
+    return Unit(name, points, frozenset(demos), frozenset(given), checks, marks)
 
 
 def visible(source: str) -> str:

@@ -158,6 +158,7 @@ class _Examination:
         with tempfile.TemporaryDirectory(prefix="sori-") as sockets:
             client = CellClient(self.notebook, Path(sockets), self.folder, confined=self.confined)
             with client.setup_kernel(env=environment()):
+                client.check_ready()
                 for index, cell in enumerate(self.notebook.cells):
                     try:
                         self._run_cell(client, cell, index)
@@ -190,6 +191,8 @@ class _Examination:
         try:
             if not client.run_cell(cell, index, seconds):
                 cell.outputs.append(_error("TimeoutError", f"This cell was stopped after {seconds:.0f} s."))
+            if visible(source).strip() not in self.unit.given:
+                client.check_ready()
         finally:
             cell.source, cell.metadata = source, metadata
 

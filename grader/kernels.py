@@ -142,6 +142,10 @@ class WarmProvisioner(KernelProvisionerBase):
         """The same: a student's kernel is not asked whether it is ready to end."""
         await self._order(b"k")
 
+    async def sweep(self) -> None:
+        """End every process but the kernel itself."""
+        await self._order(b"s")
+
     async def _order(self, letter: bytes) -> None:
         if self.line is not None and await self.poll() is None:
             try:

@@ -19,7 +19,8 @@ from grader import confine, sandbox
 
 #: User ids for kernels where the grader is root: far from anybody's; RLIMIT_NPROC counts by user.
 _FIRST_UID = 1_500_000_000
-_BOUND, _CLOSED = b"b", b"c"
+#: Between a kernel and its guard: my sockets are bound; nothing more can be put beside them.
+_BOUND, _CLOSED = b"bound", b"closed"
 
 
 def main(channel: socket.socket) -> None:
@@ -77,11 +78,14 @@ def _stand_guard(request: dict[str, Any], line: socket.socket) -> NoReturn:
             _be_kernel(request, view, theirs)
         theirs.close()
         warden = sandbox.Warden(kernel, line, view.limits)
-        if ours.recv(1) == _BOUND:
+        said = ours.recv(1000)
+        if said == _BOUND:
             confine.make_read_only(view.sockets)  # its sockets are bound: nothing more is written there
             ours.sendall(_CLOSED)
             line.sendall(f"{kernel}\n".encode())
-        warden.watch()
+            warden.watch()
+        else:
+            line.sendall(b"error " + said + b"\n")
         status = 0
     except BaseException as error:
         line.sendall(f"error {type(error).__name__}: {error}\n".encode())
@@ -96,9 +100,12 @@ def _be_kernel(request: dict[str, Any], view: sandbox.View, guard: socket.socket
             request["environment"], HOME=str(sandbox.SCRATCH), IPYTHONDIR=str(sandbox.SCRATCH / ".ipython")
         )
         sandbox.enter(view, _FIRST_UID + request["slot"])
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nothing, standard)
         _run_ipykernel(request["connection_file"], guard)
-    except BaseException as error:
-        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    except Exception as error:
+        guard.sendall(f"{type(error).__name__}: {error}".encode())
     finally:
         os._exit(1)
 
@@ -126,7 +133,7 @@ def _run_ipykernel(connection_file: str, guard: socket.socket) -> None:
     app = _kernel_class().instance(config=Config({"HistoryManager": {"enabled": False}}))
     app.initialize(["-f", connection_file])
     guard.sendall(_BOUND)
-    guard.recv(1)
+    guard.recv(len(_CLOSED))
     guard.close()
     app.start()
 

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,8 @@ _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "fonts", "alte
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 #: Seconds between two looks at the memory.
 _LOOK_EVERY = 0.1
+#: How often a sweep begins again while processes start others.
+_SWEEPS = 200
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,8 @@ def _limit(limits: Limits) -> None:
 class Warden:
     """Stands outside one sandbox: ends it when its client goes, when its memory is used up, or when told to.
 
-    `line` is a socket to the client: the bytes "i" (interrupt) and "k" (kill) come in; what ended the kernel goes
-    out as a line of text.
+    `line` is a socket to the client: the bytes "i" (interrupt), "s" (sweep: end all but the kernel) and "k" (kill)
+    come in; what ended the kernel goes out as a line of text.
     """
 
     def __init__(self, kernel: int, line: socket.socket, limits: Limits) -> None:
@@ -212,6 +215,20 @@ class Warden:
             self._end("")
         elif b"i" in orders:
             os.kill(self.kernel, signal.SIGINT)
+        if b"s" in orders:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """End every process but the kernel, which is number 1 in there: first stopped, so that none starts others."""
+        for _ in range(_SWEEPS):
+            others = [path for path in Path("/proc").iterdir() if path.name.isdigit() and path.name != "1"]
+            running = [path for path in others if _state(path) not in "XZ"]
+            if not running:
+                return
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for path in running:
+                    _signal(path, number)
+            time.sleep(0.002)
 
     def _end(self, reason: str) -> None:
         self.reason = self.reason or reason
@@ -224,6 +241,23 @@ class Warden:
         if used > self.limits.memory:  # counts pages that processes share as often as they are shared
             used = sum(_kib(f"/proc/{pid}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) for pid in pids) * 1024
         return used
+
+
+def _state(process: Path) -> str:
+    """The letter of a process's state: Z where it has ended and nobody asked, X where it has gone."""
+    with contextlib.suppress(OSError):
+        return (process / "stat").read_text().rpartition(") ")[2][0]
+    return "X"
+
+
+def _signal(process: Path, number: int) -> None:
+    """Signal a process by its folder in /proc: its number there is another than the one here."""
+    with contextlib.suppress(OSError):
+        handle = os.open(process, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
 
 
 def _kib(path: str, names: tuple[str, ...]) -> int:
