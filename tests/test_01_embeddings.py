@@ -118,6 +118,12 @@ def number_after(text, start):
     return float(re.search(re.escape(start) + r"\D*?(-?\d+(?:\.\d+)?)", text)[1])
 
 
+def caption_with(run, words):
+    """The one caption that holds these words."""
+    (found,) = [caption for caption in run.captions if words in caption]
+    return found
+
+
 def test_the_poems_are_the_poets(run):
     assert run.names["korean"][0] == "나 보기가 역겨워 가실 때에는 말없이 고이 보내 드리오리다"
     assert run.names["korean"][4] == "죽는 날까지 하늘을 우러러 한 점 부끄럼이 없기를"
@@ -129,8 +135,19 @@ def test_the_text_is_as_large_as_the_captions_say(run):
     letters = list(jamo.j2hcj(jamo.h2j(text)))
     assert (len(text), len(set(text))) == (1_099, 310)
     assert (len(letters), len(set(letters))) == (2_655, 45)
-    assert any("310 after 1 099" in caption and "level off at 45" in caption for caption in run.captions)
-    assert any(f"ㅏ comes {letters.count('ㅏ')} times" in caption for caption in run.captions)
+    assert len(set(letters[:500])) == 33
+    assert "Korean syllables climb to 310" in (grown := caption_with(run, "Vocabulary size"))
+    assert "from 33 after 500 symbols to 45 at the end" in grown
+    assert f"ㅏ ({letters.count('ㅏ')} times) and ㅇ ({letters.count('ㅇ')})" in caption_with(run, "ten most frequent")
+    vowels = sum(one in embeddings.VOWELS for one in letters)
+    assert f"{vowels} vowels and {len(letters) - vowels} consonants" in run.printed
+    assert vowels == len(text)
+
+
+def test_a_few_letters_that_exist_do_not_occur(run):
+    possible = {*embeddings.INITIALS, *embeddings.VOWELS, *embeddings.FINALS} - {""}
+    assert len(possible) == 51 > len(set(ours("".join(run.names["korean"]))) - {" "}) == 45
+    assert "Korean letters that exist: 51" in run.printed
 
 
 def test_the_ids_in_the_table_of_steps_are_the_vocabularys(run):
@@ -148,7 +165,8 @@ def test_sorting_by_length_saves_padding(run):
 
 
 def test_a_look_up_is_a_multiplication(run):
-    assert "one_hot(ids) @ table and embed(ids, table): 0\n" in run.printed
+    assert "one_hot(ids) @ table and embed(ids, table): 0.0e+00\n" in run.printed
+    assert "19 916 160, or none" in run.printed
 
 
 def test_the_articles_table_makes_s_and_i_most_alike():
@@ -203,15 +221,120 @@ def test_nearest_in_sound_is(run, pair):
     assert phones[alike[phones.index(pair[0])].argmax()] == pair[1]
 
 
-def test_quiet_noise_lies_by_th_and_f_and_whistle_and_pauses_lie_far_out(run):
+def mean_between(run, some, others):
+    """The mean similarity, in the table learned from sound, of different phonemes of two lists."""
+    phones, alike = run.names["PHONES"], similarities(run.names["sound_rows"])
+    return np.mean([alike[phones.index(a), phones.index(b)] for a in some for b in others if a != b])
+
+
+def test_fricatives_fall_in_two_groups_and_approximants_are_none(run):
+    classes = run.names["CLASSES"]
+    hissing, weak = ["S", "SH", "Z"], ["F", "V", "TH", "DH", "HH"]
+    assert {*hissing, *weak} == set(classes["fricatives"])
+    apart = mean_between(run, hissing, weak)
+    assert apart < 0.2
+    assert mean_between(run, hissing, classes["affricates"]) > apart + 0.3
+    assert mean_between(run, weak, classes["stops"]) > mean_between(run, weak, weak) > apart + 0.3
+    assert mean_between(run, classes["approximants"], classes["approximants"]) < 0
+    for name, least in (("vowels", 0.4), ("nasals", 0.7), ("stops", 0.7)):
+        assert mean_between(run, classes[name], classes[name]) > least
+    caption = caption_with(run, "38 phonemes in two tables")
+    assert f"nasals ({mean_between(run, classes['nasals'], classes['nasals']):.2f})" in caption
+    high = [number_after(run.printed.split("strength above 3 000 Hz")[1], name) for name in ("SH Z", "DH HH", "stops")]
+    assert high[0] > 1 > 0 > high[1] > high[2]
+
+
+@pytest.mark.parametrize(("phone", "vowel"), [("R", "ER"), ("Y", "IY"), ("L", "OW")])
+def test_an_approximant_lies_by_the_vowel_that_it_resembles(run, phone, vowel):
+    assert nearest_in_sound(run, phone)[0] == vowel
+
+
+def nearest_in_sound(run, phone):
+    phones = run.names["PHONES"]
+    order = similarities(run.names["sound_rows"])[phones.index(phone)].argsort()[::-1]
+    return [phones[index] for index in order if phones[index] != phone]
+
+
+def test_voiced_weak_fricatives_lie_by_b_and_g(run):
+    assert {"B", "G"} <= set(nearest_in_sound(run, "V")[:3]) & set(nearest_in_sound(run, "DH")[:3])
+    assert nearest_in_sound(run, "W")[0] == "B"
+
+
+def test_random_tables_know_nothing_and_agree_by_chance(run):
+    said = run.printed.split("random table 1:")[1].split("Korean letters:")[0]
+    assert re.findall(r"(\d+)% of the neighbours", said) == ["45", "43"]
+    assert [line.split() for line in said.splitlines() if "ㄱ →" in line and "ㄲ" in line][1][:4] == [
+        "ㄱ",
+        "→",
+        "ㅣ",
+        "ㄲ",
+    ]
+    assert said.count("ㄲ") == 2
+    draws = [set(np.random.default_rng(seed).permutation(31)[:4]) for seed in range(4_000)]
+    shared = np.mean([bool(one & other) for one, other in zip(draws[::2], draws[1::2], strict=True)])
+    assert abs(number_after(said, "two lists of four share a letter in") / 100 - shared) < 0.04
+
+
+def test_after_training_neighbours_are_of_ones_own_kind_and_specials_have_not_moved(run):
+    assert number_after(run.printed, "of the four nearest of all letters,") > 95
+    assert number_after(run.printed, "<unk> (in the text: 0)") == 0
+    letters = ours("".join(run.names["korean"]))
+    moved = (run.names["text_letters"] - run.names["random_letters"]).norm(dim=-1)
+    farthest = list(run.names["letters"])[int(moved.argmax())]
+    assert letters.count(farthest) == 1
+    assert f"{farthest} (in the text: 1)" in run.printed
+
+
+def test_the_guesses_went_from_48_sides_to_12(run):
+    first, last = re.search(
+        r"Korean letters: at first as unsure as among (.*) symbols, .* among (.*)\n", run.printed
+    ).groups()
+    assert abs(float(first) - 48) < 4
+    assert round(float(last)) == 12
+
+
+def test_k_has_come_near_its_breathy_twin_behind_two_that_are_no_kin(run):
+    frequent, vocab = run.names["common_letters"](), run.names["letters"]
+    alike = similarities(run.names["text_letters"][[vocab[one] for one in frequent]])
+    order = [frequent[index] for index in alike[frequent.index("ㅋ")].argsort()[::-1]]
+    assert order[:4] == ["ㅋ", "ㅁ", "ㅌ", "ㄱ"]
+    assert (
+        alike[frequent.index("ㅋ"), frequent.index("ㄱ")] > number_after(run.printed, "families of sound: within") + 0.1
+    )
+
+
+def test_noise_lies_by_the_hisses_and_whistle_and_pauses_lie_far_out(run):
     said = {line.split(" length")[0].strip(): line for line in run.printed.splitlines() if "nearest: " in line}
-    assert re.search(r"nearest: TH .*, F ", said["white noise, quiet"])
-    assert re.search(r"nearest: SH ", said["white noise, stronger"])
     longest = float(run.names["rows_long"].max())
-    assert number_after(said["white noise, quiet"], "length") < 1.1 * longest
+    near = {"0.003": ["TH", "F"], "0.01": ["S", "TH", "F"], "0.03": ["SH", "S", "CH"]}
+    for strength, phones in near.items():
+        line = said[f"white noise, {strength}"]
+        assert re.findall(r"[A-Z]+(?= \d)", line)[: len(phones)] == phones
+        assert number_after(line, "length") < longest
+        assert number_after(line, "off by") < 0.4
     assert 2 * longest < number_after(said["the pauses"], "length") < number_after(said["a whistle"], "length")
     assert number_after(said["a whistle"], "length") < 3.1 * longest
+    assert number_after(said["a whistle"], "off by") > 1
+    assert all("nearest: K " in said[name] for name in ("the pauses", "a whistle"))
     assert set(re.findall(r"[A-Z]+(?= 0)", said["the pauses"])) == {"K", "P", "T"}
+
+
+def test_noise_is_about_as_strong_as_the_weakest_th_and_ten_times_as_strong(run):
+    assert number_after(run.printed, "TH in the recordings: strength from") == 0.003
+
+
+def test_the_peak_that_all_voiced_rows_share_is_the_voices_pitch(run):
+    import librosa
+
+    heights = []
+    for name, start, length in run.names["phone_places"]["IY"]:
+        if length > 12:
+            samples = run.names["load_clip"](name)[start * 160 : (start + length) * 160].numpy()
+            heights.append(np.median(librosa.yin(samples, fmin=80, fmax=400, sr=16_000)))
+    assert 180 < np.median(heights) < 240
+    caption = caption_with(run, "Five rows turned into spectra")
+    assert "AA, M and IY are highest at 200, 200 and 240 Hz" in caption
+    assert "AA has another peak at 680 Hz, IY at 3000 Hz" in caption
 
 
 def test_the_alignment_fits_the_recordings(run):

@@ -8,9 +8,10 @@ import torch
 from torch.nn import functional
 
 from grader.draw import Draw
-from grader.exercise import Wrong, arguments, ask, exercise
+from grader.exercise import Tolerance, Wrong, arguments, ask, exercise
 
 UNIT = "01_embeddings"
+EXACT = Tolerance(atol=0.0, rtol=0.0)
 
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -117,9 +118,9 @@ def first_and_last(draw):
     return "".join(draw.sample(["가", "힣", draw.choice(WORDS)], 3))
 
 
-@hangul_to_jamo.hidden_case(group="other characters")
+@hangul_to_jamo.case(group="other characters")
 def behind_the_syllables(draw):
-    """characters that Unicode keeps behind the syllables, emoji among them"""
+    """emoji, and other characters that Unicode keeps behind the syllables"""
     return draw.choice(WORDS) + draw.choice("😀🎵👋") + draw.choice(WORDS) + draw.choice("！？～") + "ힰ"
 
 
@@ -131,11 +132,11 @@ def spaces_at_the_ends(draw):
 
 @hangul_to_jamo.hidden_case(group="other characters")
 def nothing_but_latin(draw):
-    """a text without any Hangul"""
-    return " ".join(draw.sample(["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog"], 4))
+    """a text without any Hangul, and an accent typed on its own"""
+    return " ".join(draw.sample(["the", "cafe\u0301", "quick", "brown", "fox", "jumps", "over", "dogs"], 8))
 
 
-@hangul_to_jamo.hidden_case(group="other characters")
+@hangul_to_jamo.case(group="other characters")
 def no_text(draw):
     """an empty text"""
     return ""
@@ -153,7 +154,7 @@ def other_widths(draw):
     return draw.choice("ＡＢＣ") + draw.choice(WORDS) + draw.choice("①②③") + draw.choice("㎏㎝㎞")
 
 
-@hangul_to_jamo.hidden_case(group="spelling in Unicode")
+@hangul_to_jamo.case(group="spelling in Unicode")
 def accents(draw):
     """a decomposed text with accented Latin letters in it"""
     word = draw.choice(("café", "naïve", "Zoë", "jalapeño"))
@@ -169,8 +170,9 @@ def half_decomposed(draw):
 
 @hangul_to_jamo.hidden_case(group="spelling in Unicode")
 def loose_conjoining(draw):
-    """an initial in its conjoining form that has no vowel to join"""
-    return chr(0x1100 + draw.integer(0, 19)) + " " + draw.choice(WORDS)
+    """an initial, a vowel and a final in their conjoining forms that have nothing to join"""
+    initial, vowel, final = draw.integer(0, 19), draw.integer(0, 21), draw.integer(1, 28)
+    return f"{chr(0x1100 + initial)} {draw.choice(WORDS)} {chr(0x1161 + vowel)} {chr(0x11A7 + final)}"
 
 
 def _numbers(character: str) -> tuple[int, int, int]:
@@ -515,7 +517,7 @@ def one_special(draw):
     return [one, [" ", *two], [*three, " "]], (" ",)
 
 
-@build_vocab.hidden_case(group="specials")
+@build_vocab.case(group="specials")
 def no_specials(draw):
     """no specials at all"""
     return _sequences(draw), ()
@@ -528,7 +530,7 @@ def empty_sequences(draw):
     return ([[], one, [], two, three, []],)
 
 
-@build_vocab.hidden_case(group="edge")
+@build_vocab.case(group="edge")
 def no_sequences(draw):
     """no sequences: only the specials are left"""
     return ([],)
@@ -722,8 +724,9 @@ def usual_vocabulary(draw):
 
 @encode.case(group="unknown symbols")
 def an_unknown_symbol(draw):
-    """symbols that the vocabulary lacks, between others"""
-    return [*draw.sample(PHONES, 2), "q", draw.choice(PHONES), "ㅋ", "q"], _vocab(draw)
+    """symbols that the vocabulary lacks, between others; a capital is one where only the small letter is known"""
+    vocab = _vocab(draw)
+    return [*draw.sample(PHONES, 2), "q", draw.choice(PHONES), "ㅋ", "q", draw.choice(PHONES).upper()], vocab
 
 
 @encode.case(group="unknown symbols")
@@ -958,7 +961,7 @@ def zeros_are_symbols(draw):
     return ([one, two, three],)
 
 
-@pad_batch.hidden_case(group="padding number")
+@pad_batch.case(group="padding number")
 def negative_pad_id(draw):
     """padding with −1 or −100"""
     return _ragged(draw, 5, 3, 2), draw.choice((-1, -100))
@@ -976,7 +979,7 @@ def a_single_sequence(draw):
     return (_ragged(draw, 4),)
 
 
-@pad_batch.hidden_case(group="edge")
+@pad_batch.case(group="edge")
 def all_empty(draw):
     """nothing but empty sequences"""
     return (_ragged(draw, 0, 0, 0),)
@@ -1203,7 +1206,7 @@ def row_by_row(sequences, pad_id=0):
 # ------------------------------------------------------------------------------------------------------- one_hot
 
 
-@exercise(unit=UNIT)
+@exercise(unit=UNIT, tolerance=EXACT)
 def one_hot(ids, vocab_size):
     return functional.one_hot(ids, vocab_size).to(torch.float32)
 
@@ -1251,7 +1254,7 @@ def as_many_numbers_as_symbols(draw):
     return draw.permutation(4), 4
 
 
-@one_hot.hidden_case(group="shapes")
+@one_hot.case(group="shapes")
 def no_numbers(draw):
     """no numbers at all"""
     return torch.zeros(0, dtype=torch.int64), 4
@@ -1386,7 +1389,7 @@ def by_scattering(ids, vocab_size):
 # --------------------------------------------------------------------------------------------------------- embed
 
 
-@exercise(unit=UNIT, differentiable=True)
+@exercise(unit=UNIT, differentiable=True, tolerance=EXACT)
 def embed(ids, table):
     return functional.embedding(ids, table)
 
@@ -1451,7 +1454,19 @@ def nothing_to_look_up(draw):
 @embed.case(group="shapes")
 def double_precision(draw):
     """a table in float64"""
-    return draw.integers(0, 5, 2, 3), draw.normal(5, 4).double()
+    return draw.integers(0, 5, 2, 3), draw.normal(5, 4).double() / 3
+
+
+@embed.case(group="shapes")
+def half_precision(draw):
+    """a table in float16"""
+    return draw.permutation(6).view(2, 3), draw.normal(6, 4).half()
+
+
+@embed.case(group="shapes")
+def vectors_of_one_number(draw):
+    """a table of vectors of a single number, D = 1"""
+    return draw.integers(0, 5, 2, 3), draw.normal(5, 1)
 
 
 @embed.misconception(
@@ -1636,7 +1651,7 @@ def opposite_and_parallel(draw):
     return torch.cat([x, 4 * x, -x]), torch.cat([-2 * x, 0.5 * x])
 
 
-@cosine_similarity.hidden_case(group="lengths")
+@cosine_similarity.case(group="lengths")
 def in_double(draw):
     """numbers in float64"""
     return draw.normal(3, 4).double() * 7, draw.normal(4, 4).double()
@@ -1677,6 +1692,18 @@ def gradients_beside_a_zero(draw):
         rest = torch.arange(len(one)) != zero
         if not torch.allclose(one[rest], other[rest], rtol=1e-3, atol=1e-5):
             raise Wrong(f"the gradient for the rows of {name} that are not zero is wrong")
+
+
+@cosine_similarity.property_case(group="lengths")
+def precision_of_float64(draw):
+    """numbers in float64, with the precision of float64"""
+    a, b = draw.normal(8, 6).double() / 3, draw.normal(9, 6).double() * 0.7
+    got = yield arguments(a, b)
+    expected = functional.cosine_similarity(a[:, None], b[None], dim=-1)
+    if got.value.dtype != torch.float64 or got.value.shape != expected.shape:
+        raise Wrong("(8, 6) and (9, 6) in float64 should give (8, 9) in float64")
+    if not torch.allclose(got.value, expected, rtol=0.0, atol=3e-8):
+        raise Wrong("the numbers come out less precise than float64 is: have they been float32 on the way?")
 
 
 def _short(draw: Draw, n: int, d: int) -> torch.Tensor:
@@ -1947,7 +1974,7 @@ def square(draw):
     return *_neighbourhood(draw, 6, 6), 4
 
 
-@nearest.hidden_case(group="edge")
+@nearest.case(group="edge")
 def query_is_a_row(draw):
     """a query that is itself a row of the table"""
     _, table = _neighbourhood(draw, 8, 5)
@@ -1971,7 +1998,7 @@ def all_dissimilar(draw):
     return query, table, 3
 
 
-@nearest.hidden_case(group="edge")
+@nearest.case(group="edge")
 def tiny_vectors(draw):
     """vectors a thousandth long"""
     query, table = _neighbourhood(draw, 8, 6)
@@ -2130,10 +2157,9 @@ def by_python_sort(query, table, k):
 
 @hangul_to_jamo.hidden_case(group="other characters")
 def around_the_syllables(draw: Draw):
-    """characters just outside the syllables, lone double letters, Chinese characters, joined emoji"""
-    return (
-        "\ud7a4" + draw.choice(["ㄳㅘㅄ", "ㅝㄺㅢ"]) + "漢一" + "👨\u200d👩\u200d👧❤\ufe0f" + draw.choice(["힣", "가"])
-    )
+    """characters just outside the syllables, lone double letters, half-width ones, joined emoji, unusual spaces"""
+    parts = ["\ud7a4", "ㄳㅘㅄㅝㄺㅢ", "漢一", "ﾡﾣￂ", "👨\u200d👩\u200d👧❤\ufe0f", "\r\n", "\u00a0", "힣", "가"]
+    return "\ufeff" + "".join(draw.sample(parts, len(parts)))
 
 
 @hangul_to_jamo.hidden_case(group="spelling in Unicode")
@@ -2143,18 +2169,51 @@ def a_long_text_in_pieces(draw: Draw):
     return unicodedata.normalize("NFD", syllables)
 
 
+@hangul_to_jamo.hidden_case
+def pages_of_text(draw: Draw):
+    """a long text of all kinds of characters"""
+    codes = draw.integers(FIRST, LAST + 1, 2_200).tolist()
+    others = [draw.choice(" \n\n.,?7xKㅋㅏ😀") for _ in range(500)]
+    places = draw.permutation(len(codes) + len(others)).tolist()
+    mixed = [*map(chr, codes), *others]
+    return "".join(mixed[place] for place in places)
+
+
+@build_vocab.hidden_case
+def as_many_symbols_as_syllables(draw: Draw):
+    """two thousand different symbols in fifty sequences, a special among the last"""
+    codes = draw.permutation(2_000).tolist() + draw.integers(0, 2_000, 1_500).tolist()
+    symbols = [chr(FIRST + 5 * code) for code in codes]
+    return [symbols[first : first + 70] for first in range(0, 3_500, 70)] + [["끝", "<pad>"]]
+
+
 @build_vocab.hidden_case(group="edge")
 def hundreds_of_symbols(draw: Draw):
-    """hundreds of different symbols, an empty one among them"""
-    order = draw.permutation(300).tolist()
-    return [[f"s{number}" for number in order[:150]], ["", *(f"s{number}" for number in order[100:])]]
+    """hundreds of different symbols, among them an empty one, one in angle brackets, and an é typed in two ways"""
+    symbols = [f"s{number}" for number in draw.permutation(300).tolist()]
+    return [symbols[:150], ["", "<noise>", "é", "e\u0301"], symbols]
 
 
 @encode.hidden_case(group="unknown symbols")
 def unknown_is_number_zero(draw: Draw):
-    """a vocabulary in which the unknown symbol has number 0, and a symbol with a space before it"""
-    vocab = {"<unk>": 0, "a": 1, "b": 2**25 + 1 + 2 * draw.integer(0, 50)}
-    return [*draw.sample(["a", " a", "b", "x"], 4)] * 8, vocab
+    """a vocabulary in which the unknown symbol has number 0, and symbols that nearly are in it"""
+    vocab = {"<unk>": 0, "a": 1, "b": 2**25 + 1 + 2 * draw.integer(0, 50), "sh": 4, "é": 3}
+    symbols = ["a", " a", "b", "x", "ab", "sh", "SH", "é", "e\u0301"]
+    return draw.sample(symbols, len(symbols)) * 8, vocab
+
+
+@encode.hidden_case
+def as_many_symbols_as_whisper(draw: Draw):
+    """a vocabulary of thousands of symbols, with numbers up to Whisper's 51 864, and a long sequence"""
+    vocab = {f"t{number}": 51_864 - 5 * number for number in range(10_000)} | {"<unk>": 2}
+    return [f"t{number}" for number in draw.integers(0, 10_300, 700).tolist()], vocab
+
+
+@pad_batch.hidden_case
+def a_batch_for_training(draw: Draw):
+    """seventy sequences of up to fifteen hundred symbols"""
+    lengths = [*draw.integers(0, 1_500, 68).tolist(), 1_500, 3]
+    return [draw.integers(0, 51_865, length) for length in lengths], 50_257
 
 
 @pad_batch.hidden_case(group="edge")
@@ -2168,6 +2227,42 @@ def many_and_long(draw: Draw):
 def a_large_vocabulary(draw: Draw):
     """hundreds of symbols, in four axes"""
     return draw.integers(150, 300, 2, 1, 3, 4), 300
+
+
+@one_hot.hidden_case
+def a_long_text_and_thousands_of_symbols(draw: Draw):
+    """thousands of symbols, and a batch of long sequences"""
+    return draw.integers(1_500, 3_000, 2, 40) | 1, 3_000
+
+
+@one_hot.hidden_case(group="shapes")
+def one_symbol_in_all(draw: Draw):
+    """a vocabulary of one symbol"""
+    return torch.zeros(draw.integer(2, 5), 3, dtype=torch.int64), 1
+
+
+@one_hot.hidden_case
+def a_thousand_letters(draw: Draw):
+    """a batch of long sequences of letters"""
+    return draw.integers(0, 29, 3, 1_100), 29
+
+
+@embed.hidden_case
+def the_table_of_whisper(draw: Draw):
+    """a table of 51 865 rows"""
+    return draw.integers(32_768, 51_865, 2, 3) | 1, draw.normal(51_866, 3)
+
+
+@embed.hidden_case
+def wide_vectors_of_a_long_text(draw: Draw):
+    """long vectors of 512 numbers, long sequences"""
+    return draw.integers(0, 48, 3, 200), draw.normal(48, 512, scale=10.0)
+
+
+@embed.hidden_case(group="shapes")
+def many_in_half_precision(draw: Draw):
+    """a table of hundreds of rows in float16, each a single number"""
+    return draw.permutation(400).view(20, 20), draw.normal(400, 1).half()
 
 
 @embed.hidden_case(group="shapes")
@@ -2189,19 +2284,45 @@ def zeros_inside_vectors(draw: Draw):
     return a[draw.permutation(3)], draw.normal(4, 3) * torch.tensor([0.0, 1.0, 1.0])
 
 
-@cosine_similarity.hidden_case(group="lengths", gradient=False)
-def many_long_vectors(draw: Draw):
-    """thirty vectors of forty numbers"""
-    return draw.normal(30, 40), draw.normal(25, 40)
+@cosine_similarity.hidden_case
+def wide_vectors(draw: Draw):
+    """vectors of 512 numbers"""
+    return draw.normal(30, 512), draw.normal(25, 512) + 0.2
+
+
+@cosine_similarity.hidden_case(gradient=False)
+def hundreds_of_vectors(draw: Draw):
+    """hundreds of vectors against hundreds"""
+    return draw.normal(180, 8), draw.normal(240, 8)
+
+
+def _ranked(draw: Draw, v: int, d: int, low: float = 0.05, high: float = 20.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """A query and v rows, `low` to `high` long; their similarities are evenly spaced: rounding changes no order."""
+    query = functional.normalize(draw.normal(d), dim=0)
+    aside = draw.normal(v, d)
+    aside = functional.normalize(aside - (aside @ query)[:, None] * query, dim=-1)
+    cosines = torch.linspace(-0.95, 0.95, v)[draw.permutation(v)][:, None]
+    rows = cosines * query + (1 - cosines.square()).sqrt() * aside
+    return 3 * query, rows * draw.uniform(v, 1, low=low, high=high)
+
+
+@nearest.hidden_case(seconds=20.0)
+def thousands_of_rows(draw: Draw):
+    """forty thousand rows, three thousand of them wanted"""
+    return *_ranked(draw, 40_000, 6), 3_000
 
 
 @nearest.hidden_case(group="edge")
-def a_large_table_to_search(draw: Draw):
-    """hundreds of rows of forty numbers"""
-    query = draw.normal(40)
-    table = draw.normal(250, 40)
-    table[200:230] += query
-    return query, table, 20
+def short_rows_of_like_directions(draw: Draw):
+    """two hundred rows a thousandth to a hundredth long"""
+    query, table = _ranked(draw, 200, 6, low=0.001, high=0.01)
+    return query * 1e-3, table, 200
+
+
+@nearest.hidden_case
+def wide_rows(draw: Draw):
+    """hundreds of rows of 512 numbers, all of them in order"""
+    return *_ranked(draw, 600, 512), 600
 
 
 @nearest.hidden_case(group="edge")
