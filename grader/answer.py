@@ -30,7 +30,7 @@ KEPT_OUTPUT = 2_000
 
 #: How many threads there were at each look of `ready`, and how long it watches those that are new.
 _THREADS: list[int] = []
-_IDLE_SECONDS = 0.05
+_IDLE_SECONDS = 0.1
 
 _REFUSAL = "{} is not allowed in this exercise: write the arithmetic yourself"
 
@@ -94,7 +94,7 @@ def ready() -> str:
     if _THREADS[-1] > _THREADS[0]:
         began = time.process_time()
         time.sleep(_IDLE_SECONDS)
-        if time.process_time() - began > _IDLE_SECONDS / 2:
+        if time.process_time() - began > _IDLE_SECONDS / 10:
             raise RuntimeError("threads keep running")
     unpack_answer(reply({}, "", pack_question(Question())))
     return "ready"

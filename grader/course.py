@@ -1,5 +1,6 @@
 """Where a course lives and what its units hold, read from the units' own sources."""
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,7 +112,9 @@ def read_notebook(path: Path) -> NotebookNode:
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
     try:
-        notebook = nbformat.reads(text.decode("utf-8-sig"), as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what nbformat mends by itself is no news to anybody
+            notebook = nbformat.reads(text.decode("utf-8-sig"), as_version=4)
         cells = notebook.cells
         fine = all(isinstance(cell.source, str) and isinstance(cell.metadata, dict) for cell in cells)
     except Exception as error:  # nbformat raises many kinds for what is no notebook
