@@ -10,8 +10,10 @@ import scipy.signal
 import torch
 from torch import nn
 
+from grader.answer import answer
 from grader.course import source_path
 from grader.exercises.cnn_rnn import conv2d, gru_step, hops_between, lstm_step, rnn_step, run_gru
+from grader.judge import PRACTICE_SEED, judge
 from grader.recordings import DATA, load_clip
 from tests.conftest import ROOT
 
@@ -106,6 +108,86 @@ def test_hops_over_whispers_1500_frames():
     assert [hops_between(kind, 1_499) for kind in ("rnn", "cnn", "attention")] == [1_499, 1_499, 1]
 
 
+# ------------------------------------------------------------------------------- mistakes in the words of their writers
+
+
+def mistakes(exercise, function):
+    """What a wrong function is told, by `check` and by two gradings."""
+    runs = ((PRACTICE_SEED, True), ("a", False), ("b", False))
+    verdicts = [judge(exercise, lambda question: answer(function, question), seed, practice) for seed, practice in runs]
+    return {verdict.diagnosis and verdict.diagnosis.mistake for verdict in verdicts}
+
+
+@pytest.mark.parametrize(
+    ("formula", "mistake"),
+    [
+        (lambda d, k: (d - 1) // ((k - 1) // 2), "one_layer_short"),
+        (lambda d, k: d // ((k - 1) // 2), "rounded_down"),
+        (lambda d, k: int(2 * d / (k - 1)), "rounded_down"),
+        (lambda d, k: d // k, "kernels_side_by_side"),
+        (lambda d, k: d // k + 1, "divided_by_the_kernel"),
+        (lambda d, k: d // (k - 1), "both_sides_rounded_down"),
+        (lambda d, k: -(-d // (k - 1)), "both_sides_counted"),
+        (lambda d, k: d // (k - 1) + 1, "both_sides_and_one_more"),
+        (lambda d, k: d // (k // 2 + 1), "middle_counted_rounded_down"),
+        (lambda d, k: (d + k // 2) // (k // 2), "always_one_more"),
+        (lambda d, k: d / (k // 2), "fraction_of_a_layer"),
+    ],
+)
+def test_each_way_to_write_a_wrong_number_of_layers_is_named(formula, mistake):
+    def learners(kind, distance, kernel=3):
+        if kind == "rnn":
+            return distance
+        if kind == "attention":
+            return 1
+        if kind == "cnn":
+            return formula(distance, kernel)
+        raise ValueError(kind)
+
+    assert mistakes(hops_between, learners) == {mistake}
+
+
+@pytest.mark.parametrize(
+    ("places", "mistake"),
+    [
+        (lambda size, width: size - width, "last_place_missing"),
+        (lambda size, width: size // width, "places_divided"),
+    ],
+)
+def test_each_way_to_count_too_few_places_is_named(places, mistake):
+    def by_weights(x, kernel):
+        rows, columns = (places(size, width) for size, width in zip(x.shape, kernel.shape, strict=True))
+        y = x.new_zeros(rows, columns)
+        for a in range(kernel.shape[0]):
+            for b in range(kernel.shape[1]):
+                y = y + kernel[a, b] * x[a : a + rows, b : b + columns]
+        return y
+
+    def by_places(x, kernel):
+        (height, width), y = (
+            kernel.shape,
+            x.new_zeros([places(*sizes) for sizes in zip(x.shape, kernel.shape, strict=True)]),
+        )
+        for i in range(y.shape[0]):
+            for t in range(y.shape[1]):
+                y[i, t] = (x[i : i + height, t : t + width] * kernel).sum()
+        return y
+
+    assert mistakes(conv2d, by_weights) == mistakes(conv2d, by_places) == {mistake}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sigmoid_that_overflows_is_found_on_every_seed(seed):
+    def by_hand(x, h, w_ih, w_hh, b_ih, b_hh):
+        x_r, x_z, x_n = (x @ w_ih.T + b_ih).chunk(3, -1)
+        h_r, h_z, h_n = (h @ w_hh.T + b_hh).chunk(3, -1)
+        r, z = 1 / (1 + torch.exp(-x_r - h_r)), 1 / (1 + torch.exp(-x_z - h_z))
+        return (1 - z) * torch.tanh(x_n + r * h_n) + z * h
+
+    verdict = judge(gru_step, lambda question: answer(by_hand, question), seed)
+    assert verdict.diagnosis.mistake == "overflowing_sigmoid"
+
+
 # -------------------------------------------------------------------------------------------------- facts of the text
 
 
@@ -132,11 +214,38 @@ def test_the_numbers_done_by_hand():
     assert round(sigmoid(10), 5) == 0.99995
     assert round(0.5 * math.tanh(1), 3) == 0.381
     assert math.ceil(7 / 2) == 4
+    assert math.tanh(math.atanh(0.04)) == pytest.approx(0.04)
+    assert (round(math.tanh(4), 4), round(math.tanh(5), 4)) == (0.9993, 0.9999)
+
+
+def pitch(wave):
+    """Hz between 110 and 400: the shift after which a piece differs least from itself."""
+    differences = [(wave[lag:] - wave[:-lag]).square().mean() for lag in range(40, 146)]
+    return 16_000 / (40 + int(np.argmin(differences)))
+
+
+def test_the_pitch_at_the_three_places_that_the_text_compares():
+    clip = load_clip("conf-invalid")
+    low, usual, high = (pitch(clip[round(t * 16_000) - 512 :][:1_024]) for t in (2.30, 0.70, 1.06))
+    assert low < 130
+    assert usual == pytest.approx(200, abs=10)
+    assert high == pytest.approx(270, abs=10)
+
+
+def test_stripes_answer_to_the_voice_near_their_pitch_only():
+    clip = load_clip("conf-invalid")
+    power = torch.stft(clip, 1_024, 320, window=torch.hann_window(1_024), return_complex=True).abs()
+    stripes = torch.cos(2 * math.pi * torch.arange(26) / 13)[:, None].expand(26, 5) / 130
+    found = conv2d(power.clamp_min(1e-3).log10()[:160], stripes).abs().mean(0)
+    usual, high, low, hiss = (found[round(t / 0.02) - 2] for t in (0.70, 1.06, 2.30, 1.80))
+    assert usual > 2 * high
+    assert usual > 5 * low
+    assert low < 1.1 * hiss
 
 
 def test_the_steps_of_the_fine_spectrogram_and_the_periods_in_hertz():
     assert round(16_000 / 1_024, 1) == 15.6
-    assert round(14 * 16_000 / 1_024) == 219
+    assert round(13 * 16_000 / 1_024) == 203
     assert round(16_000 / 77) == 208
 
 
@@ -210,6 +319,22 @@ def test_the_lstm_keeps_the_word_for_seven_phrases_and_the_cnn_loses_it(notebook
     assert lstm.min() > 0.8
     assert cnn[0] > 0.75
     assert cnn[2:].max() < 0.65
+
+
+def test_the_last_answer_of_the_lstm_rests_on_the_word_alone(notebook):
+    utterance = (notebook["mels"]["conf-invalid"] - notebook["mean"]) / notebook["spread"]
+    middles = list(range(4, len(utterance) - 10))
+    covered = utterance.repeat(len(middles), 1, 1)
+    for copy, middle in zip(covered, middles, strict=True):
+        copy[middle - 4 : middle + 5] = utterance[62]
+    with torch.no_grad():
+        uncovered = notebook["listeners"]["LSTM"](utterance[None])[0, -1]
+        turned = notebook["listeners"]["LSTM"](covered)[:, -1] < 0
+    places = [middle / 25 for middle, no in zip(middles, turned.tolist(), strict=True) if no]
+    assert uncovered > 0
+    assert places
+    assert min(places) > 1.28 - 0.2
+    assert max(places) < 1.86 + 0.2
 
 
 def test_the_forget_gates_chosen_on_training_phrases_latch_on_held_out_ones(notebook):

@@ -1,11 +1,12 @@
 """Unit 05: filters on a spectrogram, recurrent steps, a GRU over a batch, and how far apart two frames are."""
 
 import math
+from collections.abc import Callable
 
 import torch
 
 from grader.draw import Draw
-from grader.exercise import Wrong, arguments, exercise
+from grader.exercise import Exercise, Wrong, arguments, exercise
 
 UNIT = "05_cnn_rnn"
 
@@ -20,7 +21,7 @@ def conv2d(x, kernel):
 @conv2d.case
 def small_spectrogram(draw: Draw):
     """A spectrogram and a kernel, neither of them square."""
-    return draw.normal(7, 11), draw.normal(3, 4)
+    return draw.normal(7, 11), draw.normal(3, 5)
 
 
 @conv2d.case
@@ -32,25 +33,25 @@ def square_spectrogram(draw: Draw):
 @conv2d.hidden_case
 def any_sizes(draw: Draw):
     """Any sizes."""
-    return draw.normal(draw.integer(6, 9), draw.integer(10, 14)), draw.normal(2, 5)
+    return draw.normal(draw.integer(7, 10), draw.integer(11, 15)), draw.normal(5, 5)
 
 
 @conv2d.hidden_case
 def decibels(draw: Draw):
-    """A spectrogram in decibels, all of it below zero."""
+    """A spectrogram in decibels, all of it below zero, and a kernel of an even width."""
     return draw.uniform(6, 9, low=-80.0, high=-5.0), draw.normal(3, 2)
+
+
+@conv2d.case(group="edge")
+def kernel_as_large_as_the_spectrogram(draw: Draw):
+    """A kernel as large as the spectrogram: it fits in one place."""
+    return draw.normal(5, 7), draw.normal(5, 7)
 
 
 @conv2d.case(group="edge")
 def one_weight(draw: Draw):
     """A kernel of a single weight."""
     return draw.normal(4, 6), draw.normal(1, 1)
-
-
-@conv2d.hidden_case(group="edge")
-def kernel_as_large_as_the_spectrogram(draw: Draw):
-    """A kernel as large as the spectrogram: it fits in one place."""
-    return draw.normal(4, 6), draw.normal(4, 6)
 
 
 @conv2d.case(group="edge")
@@ -62,19 +63,39 @@ def one_column(draw: Draw):
 @conv2d.hidden_case(group="edge")
 def one_row(draw: Draw):
     """A kernel that is one frequency high."""
-    return draw.normal(5, 8), draw.normal(1, 4)
+    return draw.normal(5, 8), draw.normal(1, 5)
 
 
 @conv2d.hidden_case(group="edge")
 def tall_kernel(draw: Draw):
     """A kernel as high as the spectrogram: only time is left to move in."""
-    return draw.normal(4, 9), draw.normal(4, 3)
+    return draw.normal(5, 9), draw.normal(5, 3)
 
 
 @conv2d.hidden_case(group="edge")
+def one_by_one(draw: Draw):
+    """A single number under a single weight."""
+    return draw.normal(1, 1), draw.normal(1, 1)
+
+
+@conv2d.case(group="edge")
 def double_precision(draw: Draw):
     """Numbers in float64."""
-    return draw.normal(6, 7).double(), draw.normal(2, 3).double()
+    return draw.normal(6, 8).double(), draw.normal(3, 5).double()
+
+
+@conv2d.hidden_case(group="edge")
+def a_large_kernel_in_float64(draw: Draw):
+    """A kernel of forty rows and thirty columns, in float64, on numbers around a million."""
+    kernel = draw.normal(40, 30).double()
+    return draw.normal(42, 31).double() + 1e6, kernel - kernel.mean()
+
+
+@conv2d.hidden_case(group="edge", gradient=False, seconds=30.0)
+def the_fine_spectrogram_of_the_text(draw: Draw):
+    """A spectrogram as large as the one in the text."""
+    # The kernel is small because four nested loops are an answer, too: they take a second or two here.
+    return draw.normal(160, 194), draw.normal(2, 2)
 
 
 @conv2d.misconception(
@@ -122,7 +143,18 @@ def transposed_result(x, kernel):
     hint="Here the kernel only goes where it fits entirely. In how many places does a kernel of 3 fit on 7 rows?",
 )
 def padded(x, kernel):
-    return torch.nn.functional.conv2d(x[None, None], kernel[None, None], padding="same")[0, 0]
+    height, width = (size - 1 for size in kernel.shape)
+    around = (width // 2, width - width // 2, height // 2, height - height // 2)
+    return conv2d(torch.nn.functional.pad(x, around), kernel)
+
+
+@conv2d.misconception(
+    "The result has the size of x: the results stand in its upper left corner, and the rest is left at zero.",
+    hint="In how many places does a kernel of 3 fit on 7 rows? So many rows has the result.",
+)
+def filled_up_with_zeros(x, kernel):
+    y = conv2d(x, kernel)
+    return torch.nn.functional.pad(y, (0, x.shape[1] - y.shape[1], 0, x.shape[0] - y.shape[0]))
 
 
 @conv2d.misconception(
@@ -131,6 +163,38 @@ def padded(x, kernel):
 )
 def last_place_missing(x, kernel):
     return conv2d(x, kernel)[:-1, :-1]
+
+
+@conv2d.misconception(
+    "One position too few in time: the last frame where the kernel fits is left out.",
+    hint="The two directions go by the same rule. A kernel of 3 fits on 3 frames once.",
+)
+def last_frame_missing(x, kernel):
+    return conv2d(x, kernel)[:, :-1]
+
+
+@conv2d.misconception(
+    "One position too few in frequency: the last row where the kernel fits is left out.",
+    hint="The two directions go by the same rule. A kernel of 3 fits on 3 rows once.",
+)
+def last_row_missing(x, kernel):
+    return conv2d(x, kernel)[:-1]
+
+
+@conv2d.misconception(
+    "The result has the right size, but its last row and column stay zero: the loops end one place too early.",
+    hint="How often does `range(F - kf)` run, and how many rows has the result?",
+)
+def last_place_left_at_zero(x, kernel):
+    return torch.nn.functional.pad(conv2d(x, kernel)[:-1, :-1], (0, 1, 0, 1))
+
+
+@conv2d.misconception(
+    "The number of places is found by dividing: F // kf is how often the kernel fits side by side, without overlap.",
+    hint="Neighbouring places overlap. On 7 rows a kernel of 3 may begin at rows 0 to 4. What formula says 5?",
+)
+def places_divided(x, kernel):
+    return conv2d(x, kernel)[: x.shape[0] // kernel.shape[0], : x.shape[1] // kernel.shape[1]]
 
 
 @conv2d.misconception(
@@ -220,74 +284,87 @@ def _cell(draw: Draw, gates: int, batch: int, inputs: int, hidden: int, scale: f
     )
 
 
-def _saturated(draw: Draw, *cell):
-    """The same arguments with biases of ±200 for half of the rows: there a sigmoid or tanh is at its end."""
+def _saturated(draw: Draw, gates: int, *cell):
+    """The same arguments with biases of −200 and 200 in two rows of each gate: sigmoid and tanh are at their ends."""
     b_ih = cell[-2].clone()
-    rows = draw.permutation(len(b_ih))[: len(b_ih) // 2]
-    b_ih[rows] = 400.0 * draw.booleans(len(rows)) - 200.0
+    for block in b_ih.view(gates, -1):
+        shut, opened = draw.permutation(len(block))[:2]
+        block[shut], block[opened] = -200.0, 200.0
     return *cell[:-2], b_ih, cell[-1]
 
 
-@rnn_step.case
-def one_step(draw: Draw):
-    """One step of two clips."""
-    return _cell(draw, 1, 2, 3, 4)
+def _cases_of_a_step(step: Exercise, gates: int, states: int = 1):
+    """What is asked of all three kinds of step."""
+
+    @step.case
+    def one_step(draw: Draw):
+        """One step of two clips."""
+        return _cell(draw, gates, 2, 3, 4, states=states)
+
+    @step.hidden_case
+    def a_larger_step(draw: Draw):
+        """A larger batch and state."""
+        return _cell(draw, gates, 4, 6, 5, scale=0.5, states=states)
+
+    @step.case(group="edge")
+    def as_many_inputs_as_units(draw: Draw):
+        """As many inputs as hidden units."""
+        return _cell(draw, gates, 2, 4, 4, states=states)
+
+    @step.hidden_case(group="edge")
+    def everything_of_one_size(draw: Draw):
+        """As many clips as inputs and hidden units."""
+        return _cell(draw, gates, 3, 3, 3, states=states)
+
+    @step.case(group="edge")
+    def a_single_clip(draw: Draw):
+        """A batch of one clip."""
+        return _cell(draw, gates, 1, 3, 4, states=states)
+
+    @step.case(group="edge")
+    def a_single_unit(draw: Draw):
+        """A state of a single number."""
+        return _cell(draw, gates, 3, 2, 1, states=states)
+
+    @step.hidden_case(group="edge")
+    def one_of_everything(draw: Draw):
+        """One clip, one input, one unit."""
+        return _cell(draw, gates, 1, 1, 1, states=states)
+
+    @step.case(group="edge")
+    def first_step(draw: Draw):
+        """The first step: all that is remembered is zero."""
+        x, *rest = _cell(draw, gates, 2, 3, 5, states=states)
+        return x, *map(torch.zeros_like, rest[:states]), *rest[states:]
+
+    @step.hidden_case(group="edge")
+    def silent_input(draw: Draw):
+        """An input of zeros: only the memory speaks."""
+        x, *rest = _cell(draw, gates, 2, 3, 4, states=states)
+        return torch.zeros_like(x), *rest
+
+    @step.case(group="edge")
+    def a_step_in_float64(draw: Draw):
+        """Numbers in float64."""
+        return tuple(one.double() for one in _cell(draw, gates, 2, 3, 4, states=states))
+
+    @step.hidden_case(group="edge")
+    def sixteen_clips_of_forty_inputs(draw: Draw):
+        """Sixteen clips, forty inputs and thirty-two units, as in the networks of the text."""
+        return _cell(draw, gates, 16, 40, 32, scale=0.1, states=states)
+
+    @step.case(group="large values")
+    def shut_or_wide_open(draw: Draw):
+        """Some sums are far below zero, some far above."""
+        return _saturated(draw, gates, *_cell(draw, gates, 4, 3, 5, states=states))
+
+    @step.hidden_case(group="large values")
+    def many_shut_or_wide_open(draw: Draw):
+        """Some sums are far below zero, some far above, in a larger state."""
+        return _saturated(draw, gates, *_cell(draw, gates, 2, 9, 12, scale=0.4, states=states))
 
 
-@rnn_step.hidden_case
-def a_larger_step(draw: Draw):
-    """A larger batch and state."""
-    return _cell(draw, 1, 4, 6, 5, scale=0.5)
-
-
-@rnn_step.case(group="edge")
-def as_many_inputs_as_units(draw: Draw):
-    """As many inputs as hidden units."""
-    return _cell(draw, 1, 2, 4, 4)
-
-
-@rnn_step.hidden_case(group="edge")
-def everything_of_one_size(draw: Draw):
-    """As many clips as inputs and hidden units."""
-    return _cell(draw, 1, 3, 3, 3)
-
-
-@rnn_step.case(group="edge")
-def a_single_unit(draw: Draw):
-    """A state of a single number."""
-    return _cell(draw, 1, 3, 2, 1)
-
-
-@rnn_step.hidden_case(group="edge")
-def first_step(draw: Draw):
-    """The first step: the old state is zero."""
-    x, h, *weights = _cell(draw, 1, 2, 3, 5)
-    return x, torch.zeros_like(h), *weights
-
-
-@rnn_step.hidden_case(group="edge")
-def silent_input(draw: Draw):
-    """An input of zeros: only the memory speaks."""
-    x, *rest = _cell(draw, 1, 2, 3, 4)
-    return torch.zeros_like(x), *rest
-
-
-@rnn_step.hidden_case(group="edge")
-def units_at_their_limit(draw: Draw):
-    """Some units are driven to −1 or 1."""
-    return _saturated(draw, *_cell(draw, 1, 2, 3, 6))
-
-
-@rnn_step.hidden_case(group="edge")
-def a_single_clip(draw: Draw):
-    """A batch of one clip."""
-    return _cell(draw, 1, 1, 3, 4)
-
-
-@rnn_step.hidden_case(group="edge")
-def a_step_in_float64(draw: Draw):
-    """Numbers in float64."""
-    return tuple(one.double() for one in _cell(draw, 1, 2, 3, 4))
+_cases_of_a_step(rnn_step, gates=1)
 
 
 @rnn_step.misconception(
@@ -355,6 +432,31 @@ def one_bias(x, h, w_ih, w_hh, b_ih, b_hh):
 
 
 @rnn_step.misconception(
+    "Only the state's bias is added.",
+    hint="PyTorch keeps two biases, one for each matrix. Count how many you add.",
+)
+def input_bias_missing(x, h, w_ih, w_hh, b_ih, b_hh):
+    return torch.tanh(x @ w_ih.T + h @ w_hh.T + b_hh)
+
+
+@rnn_step.misconception(
+    "No bias is added at all.",
+    hint="Four things are added up inside the tanh. Which of the arguments do you not use?",
+)
+def no_bias(x, h, w_ih, w_hh, b_ih, b_hh):
+    return torch.tanh(x @ w_ih.T + h @ w_hh.T)
+
+
+@rnn_step.misconception(
+    "A tanh of your own overflows: exp of a large number is infinite, and infinity over infinity is not a number.",
+    hint="`torch.tanh` stays between −1 and 1, however large the input.",
+)
+def overflowing_tanh(x, h, w_ih, w_hh, b_ih, b_hh):
+    total = x @ w_ih.T + b_ih + h @ w_hh.T + b_hh
+    return (total.exp() - (-total).exp()) / (total.exp() + (-total).exp())
+
+
+@rnn_step.misconception(
     "The hidden matrix is not transposed: rows and columns of `w_hh` are exchanged.",
     hint="Weights are (out, in), as in nn.Linear. What does nn.Linear do with its weight?",
 )
@@ -389,59 +491,7 @@ def gru_step(x, h, w_ih, w_hh, b_ih, b_hh):
     return torch.func.functional_call(cell, _parameters(w_ih, w_hh, b_ih, b_hh), (x, h))
 
 
-@gru_step.case
-def one_gru_step(draw: Draw):
-    """One step of two clips."""
-    return _cell(draw, 3, 2, 3, 4)
-
-
-@gru_step.hidden_case
-def a_larger_gru_step(draw: Draw):
-    """A larger batch and state."""
-    return _cell(draw, 3, 4, 6, 5, scale=0.5)
-
-
-@gru_step.case(group="edge")
-def as_many_inputs_as_gru_units(draw: Draw):
-    """As many inputs as hidden units."""
-    return _cell(draw, 3, 2, 4, 4)
-
-
-@gru_step.hidden_case(group="edge")
-def gru_of_one_size(draw: Draw):
-    """As many clips as inputs and hidden units."""
-    return _cell(draw, 3, 3, 3, 3)
-
-
-@gru_step.hidden_case(group="edge")
-def a_single_gru_unit(draw: Draw):
-    """A state of a single number."""
-    return _cell(draw, 3, 3, 2, 1)
-
-
-@gru_step.hidden_case(group="edge")
-def a_single_clip_for_the_gru(draw: Draw):
-    """A batch of one clip."""
-    return _cell(draw, 3, 1, 3, 4)
-
-
-@gru_step.case(group="edge")
-def first_gru_step(draw: Draw):
-    """The first step: the old state is zero."""
-    x, h, *weights = _cell(draw, 3, 2, 3, 5)
-    return x, torch.zeros_like(h), *weights
-
-
-@gru_step.hidden_case(group="edge")
-def gru_step_in_float64(draw: Draw):
-    """Numbers in float64."""
-    return tuple(one.double() for one in _cell(draw, 3, 2, 3, 4))
-
-
-@gru_step.case(group="large values")
-def gates_shut_or_open(draw: Draw):
-    """Half of the gates are shut or wide open."""
-    return _saturated(draw, *_cell(draw, 3, 4, 3, 5))
+_cases_of_a_step(gru_step, gates=3)
 
 
 @gru_step.hidden_case(group="large values", gradient=False)
@@ -577,6 +627,34 @@ def sigmoid_candidate(x, h, w_ih, w_hh, b_ih, b_hh):
 
 
 @gru_step.misconception(
+    "The candidate has no tanh: the state could grow without bound.",
+    hint="Three of the four lines have a function around them. Which one does n have?",
+)
+def candidate_without_tanh(x, h, w_ih, w_hh, b_ih, b_hh):
+    ir, iz, i_n, hr, hz, hn = _gru(x, h, w_ih, w_hh, b_ih, b_hh)
+    z = torch.sigmoid(iz + hz)
+    return (1 - z) * (i_n + torch.sigmoid(ir + hr) * hn) + z * h
+
+
+@gru_step.misconception(
+    "The update gate stands where the reset gate belongs, in the candidate.",
+    hint="Each gate is used in one line of the formula only. Which one does the bracket in n belong to?",
+)
+def update_for_reset(x, h, w_ih, w_hh, b_ih, b_hh):
+    _, iz, i_n, _, hz, hn = _gru(x, h, w_ih, w_hh, b_ih, b_hh)
+    z = torch.sigmoid(iz + hz)
+    return (1 - z) * torch.tanh(i_n + z * hn) + z * h
+
+
+@gru_step.misconception(
+    "The blocks of the hidden matrix are not transposed.",
+    hint="Weights are (out, in), as in nn.Linear. The state's blocks are square, so no error warns you.",
+)
+def hidden_blocks_not_transposed(x, h, w_ih, w_hh, b_ih, b_hh):
+    return gru_step(x, h, w_ih, torch.cat([block.T for block in w_hh.chunk(3)]), b_ih, b_hh)
+
+
+@gru_step.misconception(
     "The gates go through a tanh, so they can be negative; a gate lies between 0 (shut) and 1 (open).",
     hint="Which function has values between 0 and 1?",
 )
@@ -601,6 +679,16 @@ def hidden_biases_missing(x, h, w_ih, w_hh, b_ih, b_hh):
 def overflowing_sigmoid(x, h, w_ih, w_hh, b_ih, b_hh):
     ir, iz, i_n, hr, hz, hn = _gru(x, h, w_ih, w_hh, b_ih, b_hh)
     r, z = 1 / (1 + torch.exp(-ir - hr)), 1 / (1 + torch.exp(-iz - hz))
+    return (1 - z) * torch.tanh(i_n + r * hn) + z * h
+
+
+@gru_step.misconception(
+    "A sigmoid of your own overflows: exp of a large number is infinite, and infinity over infinity is not a number.",
+    hint="`torch.sigmoid` and `torch.tanh` stay finite, their gradients too, however large the input.",
+)
+def infinity_over_infinity(x, h, w_ih, w_hh, b_ih, b_hh):
+    ir, iz, i_n, hr, hz, hn = _gru(x, h, w_ih, w_hh, b_ih, b_hh)
+    r, z = (total.exp() / (1 + total.exp()) for total in (ir + hr, iz + hz))
     return (1 - z) * torch.tanh(i_n + r * hn) + z * h
 
 
@@ -642,47 +730,7 @@ def lstm_step(x, h, c, w_ih, w_hh, b_ih, b_hh):
     return torch.func.functional_call(cell, _parameters(w_ih, w_hh, b_ih, b_hh), (x, (h, c)))
 
 
-@lstm_step.case
-def one_lstm_step(draw: Draw):
-    """One step of two clips."""
-    return _cell(draw, 4, 2, 3, 5, states=2)
-
-
-@lstm_step.hidden_case
-def a_larger_lstm_step(draw: Draw):
-    """A larger batch and state."""
-    return _cell(draw, 4, 5, 7, 6, scale=0.5, states=2)
-
-
-@lstm_step.case(group="edge")
-def as_many_inputs_as_lstm_units(draw: Draw):
-    """As many inputs as hidden units."""
-    return _cell(draw, 4, 2, 4, 4, states=2)
-
-
-@lstm_step.hidden_case(group="edge")
-def a_single_lstm_unit(draw: Draw):
-    """A state of a single number."""
-    return _cell(draw, 4, 3, 2, 1, states=2)
-
-
-@lstm_step.hidden_case(group="edge")
-def a_single_clip_for_the_lstm(draw: Draw):
-    """A batch of one clip."""
-    return _cell(draw, 4, 1, 3, 5, states=2)
-
-
-@lstm_step.case(group="edge")
-def first_lstm_step(draw: Draw):
-    """The first step: state and cell are zero."""
-    x, h, c, *weights = _cell(draw, 4, 2, 3, 5, states=2)
-    return x, torch.zeros_like(h), torch.zeros_like(c), *weights
-
-
-@lstm_step.hidden_case(group="edge")
-def lstm_step_in_float64(draw: Draw):
-    """Numbers in float64."""
-    return tuple(one.double() for one in _cell(draw, 4, 2, 3, 4, states=2))
+_cases_of_a_step(lstm_step, gates=4, states=2)
 
 
 @lstm_step.case(group="large values")
@@ -693,9 +741,10 @@ def a_full_cell(draw: Draw):
 
 
 @lstm_step.hidden_case(group="large values")
-def lstm_gates_shut_or_open(draw: Draw):
-    """Half of the gates are shut or wide open."""
-    return _saturated(draw, *_cell(draw, 4, 4, 3, 5, states=2))
+def many_full_cells(draw: Draw):
+    """Sixteen clips whose cells have counted far beyond 1."""
+    x, h, c, *rest = _cell(draw, 4, 16, 40, 32, scale=0.1, states=2)
+    return x, h, c * 50, *rest
 
 
 @lstm_step.hidden_property_case(group="large values")
@@ -867,6 +916,25 @@ def overflowing_lstm_sigmoid(x, h, c, w_ih, w_hh, b_ih, b_hh):
     return o * torch.tanh(cell), cell
 
 
+@lstm_step.misconception(
+    "A sigmoid of your own overflows: exp of a large number is infinite, and infinity over infinity is not a number.",
+    hint="`torch.sigmoid` and `torch.tanh` stay finite, their gradients too, however large the input.",
+)
+def infinity_over_infinity_in_a_gate(x, h, c, w_ih, w_hh, b_ih, b_hh):
+    i, f, g, o = _lstm(x, h, w_ih, w_hh, b_ih, b_hh)
+    i, f, o = (one.exp() / (1 + one.exp()) for one in (i, f, o))
+    cell = f * c + i * torch.tanh(g)
+    return o * torch.tanh(cell), cell
+
+
+@lstm_step.misconception(
+    "The blocks of the hidden matrix are not transposed.",
+    hint="Weights are (out, in), as in nn.Linear. The state's blocks are square, so no error warns you.",
+)
+def hidden_lstm_blocks_not_transposed(x, h, c, w_ih, w_hh, b_ih, b_hh):
+    return lstm_step(x, h, c, w_ih, torch.cat([block.T for block in w_hh.chunk(4)]), b_ih, b_hh)
+
+
 @lstm_step.alternative
 def lstm_gate_by_gate(x, h, c, w_ih, w_hh, b_ih, b_hh):
     size = h.shape[-1]
@@ -928,7 +996,15 @@ def two_clips(draw: Draw):
 @run_gru.hidden_case
 def many_frames(draw: Draw):
     """Many frames, no lengths given."""
-    return _sequence(draw, 3, 23, 4, 6, scale=0.4)
+    return _sequence(draw, 3, 123, 4, 6, scale=0.4)
+
+
+@run_gru.hidden_case
+def silence_at_the_end(draw: Draw):
+    """Frames of zeros at the end, and no lengths given: they are real frames."""
+    x, *rest = _sequence(draw, 2, 7, 3, 5)
+    x[:, 4:] = 0.0
+    return x, *rest
 
 
 @run_gru.case
@@ -969,14 +1045,14 @@ def all_full(draw: Draw):
     return arguments(*_sequence(draw, 2, 5, 3, 4), lengths=torch.tensor([5, 5]))
 
 
-@run_gru.hidden_property_case(group="lengths")
-def padding_changes_nothing(draw: Draw):
-    """What stands in the padding changes nothing."""
-    x, *rest = _sequence(draw, 3, 6, 2, 4)
-    lengths = torch.tensor([2, 5, 3])[draw.permutation(3)]
-    padding = torch.arange(6) >= lengths[:, None]
+def _other_padding(draw: Draw, clips: int, frames: int, inputs: int, hidden: int, scale: float):
+    """Asks twice, with different numbers in the padding."""
+    x, *rest = _sequence(draw, clips, frames, inputs, hidden, scale=scale)
+    x = 8 * x
+    lengths = draw.permutation(frames - 1)[:clips] + 1
+    padding = torch.arange(frames) >= lengths[:, None]
     first = yield arguments(x, *rest, lengths=lengths)
-    other = torch.where(padding[..., None], 1e3 * draw.normal(3, 6, 2), x)
+    other = torch.where(padding[..., None], 1e3 * draw.normal(*x.shape), x)
     second = yield arguments(other, *rest, lengths=lengths)
     if not torch.equal(first.value[1], second.value[1]):
         raise Wrong("with other numbers in the padding, the last states change")
@@ -984,6 +1060,33 @@ def padding_changes_nothing(draw: Draw):
         raise Wrong("with other numbers in the padding, the outputs change")
     if first.value[0][padding].any():
         raise Wrong("after the end of a clip the outputs should be zero")
+
+
+@run_gru.hidden_case(group="lengths")
+def frames_that_are_kept(draw: Draw):
+    """A hundred and thirty frames, and gates that keep what was there at the start."""
+    x, h0, w_ih, w_hh, b_ih, b_hh = _sequence(draw, 3, 130, 3, 4, scale=0.3)
+    b_ih[4:8] += 4.0
+    return arguments(x, h0, w_ih, w_hh, b_ih, b_hh, lengths=torch.tensor([130, 101, 65])[draw.permutation(3)])
+
+
+@run_gru.property_case(group="lengths")
+def padding_changes_nothing(draw: Draw):
+    """What stands in the padding changes nothing."""
+    yield from _other_padding(draw, 3, 6, 2, 4, scale=0.7)
+
+
+@run_gru.hidden_property_case(group="lengths")
+def padding_of_many_clips_changes_nothing(draw: Draw):
+    """What stands in the padding of many clips changes nothing."""
+    yield from _other_padding(draw, 12, 25, 9, 7, scale=0.3)
+
+
+@run_gru.hidden_case(group="lengths")
+def clips_as_long_as_the_announcement(draw: Draw):
+    """Sixteen clips of up to 97 frames, forty inputs and thirty-two units, as in the text."""
+    lengths = draw.permutation(97)[:16] + 1
+    return arguments(*_sequence(draw, 16, 97, 40, 32, scale=0.1), lengths=lengths)
 
 
 @run_gru.case(group="edge")
@@ -1011,7 +1114,7 @@ def start_at_zero(draw: Draw):
     return x, torch.zeros_like(h0), *weights
 
 
-@run_gru.hidden_case(group="edge")
+@run_gru.case(group="edge")
 def gru_in_float64(draw: Draw):
     """Numbers in float64, clips of different lengths."""
     return arguments(*(one.double() for one in _sequence(draw, 2, 5, 3, 4)), lengths=torch.tensor([3, 5]))
@@ -1297,7 +1400,7 @@ def self_attention(draw: Draw):
 @hops_between.case
 def wider_kernel(draw: Draw):
     """Convolutions with a wider kernel, given by name."""
-    return arguments("cnn", draw.integer(4, 20) * 6 + 1, kernel=draw.choice((5, 7, 13)))
+    return arguments("cnn", draw.integer(4, 20) * 6 + 1, kernel=draw.choice((7, 13)))
 
 
 @hops_between.hidden_case
@@ -1306,29 +1409,60 @@ def kernel_by_position(draw: Draw):
     return "cnn", 8 * draw.integer(3, 9) - 1, draw.choice((9, 17))
 
 
-@hops_between.hidden_case(group="edge")
+@hops_between.hidden_case
+def any_odd_kernel(draw: Draw):
+    """Convolutions with any odd kernel, far apart."""
+    return "cnn", draw.integer(900, 1500), 2 * draw.integer(9, 60) + 1
+
+
+@hops_between.case(group="edge")
 def neighbours(draw: Draw):
-    """Neighbouring frames, and a kernel that reaches much further."""
+    """Neighbouring frames, and a kernel that reaches further."""
     return "cnn", 1, draw.choice((5, 7, 9))
 
 
 @hops_between.hidden_case(group="edge")
+def within_one_layer(draw: Draw):
+    """Two frames apart, and a kernel that reaches further."""
+    return "cnn", 2, draw.choice((9, 11, 41))
+
+
+@hops_between.hidden_case(group="edge")
+def neighbours_and_the_narrowest_kernel(draw: Draw):
+    """Neighbouring frames, and the default kernel."""
+    return "cnn", 1
+
+
+@hops_between.case(group="edge")
 def recurrent_whatever_the_kernel(draw: Draw):
     """A recurrent network, whatever the kernel."""
     return arguments("rnn", draw.integer(4, 60), kernel=draw.choice((5, 7)))
 
 
 @hops_between.case(group="edge")
+def attention_whatever_the_kernel(draw: Draw):
+    """Attention, whatever the kernel."""
+    return "attention", draw.integer(4, 60), draw.choice((5, 7))
+
+
+@hops_between.case(group="edge")
 def exactly_as_far_as_the_layers_reach(draw: Draw):
-    """A distance that some number of layers reaches exactly."""
-    layers, reach = draw.integer(2, 9), draw.choice((2, 3, 4))
-    return "cnn", layers * reach, 2 * reach + 1
+    """A distance that an even number of layers reaches exactly."""
+    reach = draw.choice((2, 3, 4))
+    return "cnn", 2 * draw.integer(1, 5) * reach, 2 * reach + 1
 
 
 @hops_between.hidden_case(group="edge")
+def exactly_as_far_as_an_odd_number_reaches(draw: Draw):
+    """A distance that an odd number of layers reaches exactly."""
+    reach = draw.choice((5, 6, 7))
+    return "cnn", (2 * draw.integer(1, 5) + 1) * reach, 2 * reach + 1
+
+
+@hops_between.case(group="edge")
 def one_frame_further(draw: Draw):
     """One frame further than some number of layers reaches."""
-    layers, reach = draw.integer(2, 9), draw.choice((2, 3, 4))
+    layers, reach = draw.integer(2, 9), draw.choice((3, 4, 5))
     return "cnn", layers * reach + 1, 2 * reach + 1
 
 
@@ -1343,6 +1477,12 @@ def within_the_width_of_the_kernel(draw: Draw):
 def thirty_seconds(draw: Draw):
     """The two ends of half a minute."""
     return "cnn", draw.integer(1400, 1500)
+
+
+@hops_between.hidden_case(group="edge")
+def recurrent_over_thirty_seconds(draw: Draw):
+    """The two ends of half a minute, for a recurrent network."""
+    return "rnn", draw.integer(1400, 1500)
 
 
 @hops_between.hidden_case(group="edge")
@@ -1364,50 +1504,149 @@ def another_unknown_kind(draw: Draw):
 
 
 @hops_between.hidden_case(group="errors")
+def a_longer_name(draw: Draw):
+    """A kind whose name holds the name of one it knows, or nearly."""
+    return draw.choice(("rnn2", "self-attention", "dnn")), draw.integer(1, 20)
+
+
+@hops_between.hidden_case(group="errors")
+def capital_letters(draw: Draw):
+    """A kind in capital letters, which is another name."""
+    return draw.choice(("RNN", "CNN", "ATTENTION")), draw.integer(1, 20)
+
+
+@hops_between.hidden_case(group="errors")
 def no_kind(draw: Draw):
     """No kind at all: the empty string."""
     return "", draw.integer(1, 20)
+
+
+def _layers(formula: Callable[[int, int], float]):
+    """A wrong formula for convolutions, with the other kinds as they should be."""
+
+    def wrong(kind, distance, kernel=3):
+        return formula(distance, kernel) if kind == "cnn" else hops_between(kind, distance)
+
+    wrong.__name__ = formula.__name__
+    return wrong
 
 
 @hops_between.misconception(
     "It divides by the whole width of the kernel less one; but half of the kernel looks the other way.",
     hint="A kernel of 3 centred on a frame reaches one frame to the left. How far does a kernel of 5 reach?",
 )
-def both_sides_counted(kind, distance, kernel=3):
-    return hops_between(kind, distance) if kind != "cnn" else math.ceil(distance / (kernel - 1))
+@_layers
+def both_sides_counted(distance, kernel):
+    return math.ceil(distance / (kernel - 1))
+
+
+@hops_between.misconception(
+    "It divides by the whole width of the kernel less one, and rounds down. But half of the kernel looks the other "
+    "way, and half a layer does not exist.",
+    hint="A kernel of 3 centred on a frame reaches one frame to the left. How many layers does it take to get 3 far?",
+)
+@_layers
+def both_sides_rounded_down(distance, kernel):
+    return distance // (kernel - 1)
+
+
+@hops_between.misconception(
+    "It divides by the whole width of the kernel less one, rounds down and adds one. But half of the kernel looks the "
+    "other way; and the one is too much where the division comes out even.",
+    hint="A kernel of 3 centred on a frame reaches one frame to the left. How many layers does it take to get 4 far?",
+)
+@_layers
+def both_sides_and_one_more(distance, kernel):
+    return distance // (kernel - 1) + 1
 
 
 @hops_between.misconception(
     "It divides by the size of the kernel.",
     hint="A kernel of 3 is centred on its frame. Can it see a frame three steps away?",
 )
-def divided_by_the_kernel(kind, distance, kernel=3):
-    return hops_between(kind, distance) if kind != "cnn" else math.ceil(distance / kernel)
+@_layers
+def divided_by_the_kernel(distance, kernel):
+    return math.ceil(distance / kernel)
+
+
+@hops_between.misconception(
+    "It divides by the size of the kernel, and rounds down: that is how often the kernel fits side by side.",
+    hint="A kernel of 3 is centred on its frame. How far to one side can it see, and do two layers of it get 3 far?",
+)
+@_layers
+def kernels_side_by_side(distance, kernel):
+    return distance // kernel
+
+
+@hops_between.misconception(
+    "The frame in the middle of the kernel is counted as reach.",
+    hint="A kernel of 3 covers the frame itself and one to each side. How far away is the furthest that it sees?",
+)
+@_layers
+def middle_counted(distance, kernel):
+    return math.ceil(distance / ((kernel + 1) // 2))
+
+
+@hops_between.misconception(
+    "The frame in the middle of the kernel is counted as reach, and the result is rounded down.",
+    hint="A kernel of 3 covers the frame itself and one to each side. How far away is the furthest that it sees?",
+)
+@_layers
+def middle_counted_rounded_down(distance, kernel):
+    return distance // ((kernel + 1) // 2)
 
 
 @hops_between.misconception(
     "It rounds down: so many layers come near, but do not arrive.",
     hint="Two layers that reach 3 frames each do not get 7 frames far. How many do?",
 )
-def rounded_down(kind, distance, kernel=3):
-    return hops_between(kind, distance) if kind != "cnn" else distance // ((kernel - 1) // 2)
+@_layers
+def rounded_down(distance, kernel):
+    return distance // ((kernel - 1) // 2)
+
+
+@hops_between.misconception(
+    "It rounds to the nearest whole number; where that is down, so many layers do not arrive.",
+    hint="Two layers that reach 3 frames each do not get 7 frames far, though 7 / 3 is nearer to 2 than to 3.",
+)
+@_layers
+def rounded_to_nearest(distance, kernel):
+    return round(distance / ((kernel - 1) // 2))
+
+
+@hops_between.misconception(
+    "A + 1 is missing: (distance − 1) divided by the reach and rounded down is one layer short.",
+    hint="From frame 0 to frame 1 it takes one layer. What does your formula give for a distance of 1?",
+)
+@_layers
+def one_layer_short(distance, kernel):
+    return (distance - 1) // ((kernel - 1) // 2)
 
 
 @hops_between.misconception(
     "It rounds down and adds one, which is one layer too many where the distance comes out even.",
     hint="Two layers that reach 3 frames each get exactly 6 frames far. What do you give for 6?",
 )
-def always_one_more(kind, distance, kernel=3):
-    return hops_between(kind, distance) if kind != "cnn" else distance // ((kernel - 1) // 2) + 1
+@_layers
+def always_one_more(distance, kernel):
+    return distance // ((kernel - 1) // 2) + 1
+
+
+@hops_between.misconception(
+    "It rounds up and adds one: a layer too many, always.",
+    hint="A kernel of 3 reaches the next frame. How many layers do you give for a distance of 1?",
+)
+@_layers
+def rounded_up_and_one_more(distance, kernel):
+    return math.ceil(distance / ((kernel - 1) // 2)) + 1
 
 
 @hops_between.misconception(
     "It lets the reach grow with a power of the kernel from layer to layer; that takes strides or dilation.",
     hint="Draw two layers of kernel 3 on paper. From how far away does the second one hear?",
 )
-def growing_reach(kind, distance, kernel=3):
-    if kind != "cnn":
-        return hops_between(kind, distance)
+@_layers
+def growing_reach(distance, kernel):
     layers = 0
     while (kernel**layers - 1) // 2 < distance:
         layers += 1
@@ -1418,8 +1657,9 @@ def growing_reach(kind, distance, kernel=3):
     "The kernel is always taken as 3.",
     hint="Call it with `kernel=7`: does the answer change?",
 )
-def kernel_ignored(kind, distance, kernel=3):
-    return hops_between(kind, distance)
+@_layers
+def kernel_ignored(distance, kernel):
+    return distance
 
 
 @hops_between.misconception(
@@ -1436,6 +1676,14 @@ def attention_step_by_step(kind, distance, kernel=3):
 )
 def fence_posts(kind, distance, kernel=3):
     return distance + 1 if kind == "rnn" else hops_between(kind, distance, kernel)
+
+
+@hops_between.misconception(
+    "It counts the frames in between, not the steps.",
+    hint="From frame 0 to frame 1 is one step, and no frame lies in between.",
+)
+def frames_in_between(kind, distance, kernel=3):
+    return distance - 1 if kind == "rnn" else hops_between(kind, distance, kernel)
 
 
 @hops_between.misconception(
@@ -1467,8 +1715,9 @@ def key_error(kind, distance, kernel=3):
     "It returns a float, and not always a whole number of layers.",
     hint="There is no half layer. Which function rounds up and gives an int?",
 )
-def fraction_of_a_layer(kind, distance, kernel=3):
-    return distance / ((kernel - 1) / 2) if kind == "cnn" else float(hops_between(kind, distance))
+@_layers
+def fraction_of_a_layer(distance, kernel):
+    return distance / ((kernel - 1) // 2)
 
 
 @hops_between.alternative
@@ -1499,47 +1748,3 @@ def layer_by_layer(kind, distance, kernel=3):
     while distance > 0:
         distance, hops = distance - step, hops + 1
     return hops
-
-
-# ------------------------------------------------------------------------------------- what small inputs would miss
-
-
-@conv2d.hidden_case(group="edge")
-def kernel_of_forty_rows(draw: Draw):
-    """A kernel of forty rows."""
-    return draw.normal(45, 12), draw.normal(40, 5, scale=0.2)
-
-
-@rnn_step.hidden_case(group="edge")
-def forty_inputs(draw: Draw):
-    """Forty inputs and thirty-two units."""
-    return _cell(draw, 1, 3, 40, 32, scale=0.1)
-
-
-@gru_step.hidden_case(group="edge")
-def forty_inputs_of_a_gru(draw: Draw):
-    """Forty inputs and thirty-two units."""
-    return _cell(draw, 3, 3, 40, 32, scale=0.1)
-
-
-@lstm_step.hidden_case(group="edge")
-def forty_inputs_of_an_lstm(draw: Draw):
-    """Forty inputs, thirty-two units, and a cell that has counted far."""
-    x, h, c, *weights = _cell(draw, 4, 3, 40, 32, scale=0.1, states=2)
-    return x, h, c * 20, *weights
-
-
-@run_gru.hidden_case(group="lengths")
-def seventy_frames_that_are_kept(draw: Draw):
-    """Seventy frames, and gates that keep what was there at the start."""
-    x, h0, w_ih, w_hh, b_ih, b_hh = _sequence(draw, 3, 70, 3, 4, scale=0.3)
-    b_ih[4:8] += 4.0
-    return arguments(x, h0, w_ih, w_hh, b_ih, b_hh, lengths=torch.tensor([70, 33, 5]))
-
-
-@hops_between.misconception(
-    "It counts the frames in between, not the steps.",
-    hint="From frame 0 to frame 1 is one step, and no frame lies in between.",
-)
-def frames_in_between(kind, distance, kernel=3):
-    return hops_between(kind, distance, kernel) if kind != "rnn" else distance - 1

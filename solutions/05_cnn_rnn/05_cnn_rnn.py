@@ -89,9 +89,10 @@ def log_mel(waveform):
 WORD = (1.28, 1.86)  # where she says it, in seconds, read off the spectrogram
 
 
-def draw_frames(axes, frames, **labels):
-    """A (T, 40) picture, time to the right, low bands at the bottom; the word is marked."""
-    axes.imshow(frames.T, origin="lower", aspect="auto", cmap="magma", extent=(0, len(frames) / 25, 0, 40))
+def draw_frames(axes, frames, scale="standardised", **labels):
+    """A (T, 40) picture, time to the right, low bands at the bottom."""
+    image = axes.imshow(frames.T, origin="lower", aspect="auto", cmap="magma", extent=(0, len(frames) / 25, 0, 40))
+    axes.figure.colorbar(image, ax=axes, label=scale)
     axes.set(ylabel="mel band", **labels)
 
 
@@ -101,7 +102,7 @@ def mark_word(axes, colour="white"):
 
 
 figure, axes = plt.subplots(figsize=(10, 3), layout="constrained")
-draw_frames(axes, log_mel(clip), xlabel="time (s)", title=f"“{load_transcript('conf-invalid')}”")
+draw_frames(axes, log_mel(clip), "log₁₀ power", xlabel="time (s)", title=f"“{load_transcript('conf-invalid')}”")
 mark_word(axes)
 axes.text(sum(WORD) / 2, 36, "conference", color="white", ha="center")
 show(figure, f"The announcement in {len(log_mel(clip))} frames; “conference” lies between 1.28 s and 1.86 s.")
@@ -135,6 +136,7 @@ show(figure, f"The announcement in {len(log_mel(clip))} frames; “conference”
 #
 # - The kernel need not be square; it may be as large as `x`, which leaves one place.
 # - Gradients flow to `x` and to the kernel: kernels are what a CNN learns.
+# - The result keeps the dtype of `x`.
 # - You may call a library's convolution. Doing it yourself teaches more, and there is no need for speed.
 #
 # <details><summary>Hint 1: two ways to go through it</summary>
@@ -185,19 +187,21 @@ from grader.notebook import examine; examine(conv2d)
 # Three kernels made by hand, on the lower part of a fine spectrogram (15.6 Hz and 20 ms a step):
 #
 # - **a step in time**: two columns of −1, then two of +1, fifteen rows high;
-# - **stripes**: a column that goes up and down once every 14 rows, that is every 219 Hz, five frames wide;
-# - **a blur**: ninety-eight equal weights, fourteen rows by seven frames.
+# - **stripes**: a column that goes up and down once every 13 rows, that is every 203 Hz, two times, five frames wide;
+# - **a blur**: ninety-one equal weights, thirteen rows by seven frames.
 #
-# **Predict:** which of them answers to the beginning of *please* at 2.7 s? Which to vowels, and why not to *s*?
+# **Predict:** which of them answers to the beginning of *please* at 2.7 s? Which to vowels, and why not to *s*? Her
+# pitch is about 200 Hz at 0.7 s, rises to about 270 Hz at 1.06 s, and falls below 130 Hz at 2.3 s, in the second
+# syllable of *number*: what will the stripes make of that? (The overtones of a voice lie one pitch apart.)
 
 # %% tags=["demo"]
 fine = torch.stft(clip, 1_024, 320, window=window, return_complex=True).abs().clamp_min(1e-3).log10()[:160]
 rise = torch.tensor([-1.0, -1.0, 1.0, 1.0]).expand(15, 4) / 30
-stripes = torch.cos(2 * math.pi * torch.arange(28) / 14)[:, None].expand(28, 5) / 140
+stripes = torch.cos(2 * math.pi * torch.arange(26) / 13)[:, None].expand(26, 5) / 130
 filters = {
     "a step in time: + where sound sets in, − where it stops": rise,
-    "stripes 219 Hz apart: her voice": stripes,
-    "a blur": torch.full((14, 7), 1 / 98),
+    "stripes 203 Hz apart: a voice at that pitch": stripes,
+    "a blur": torch.full((13, 7), 1 / 91),
 }
 figure, rows = plt.subplots(4, 1, figsize=(10, 10), sharex=True, layout="constrained")
 extent = (0, fine.shape[1] * 0.02, 0, 2.5)
@@ -217,15 +221,37 @@ for axes, (name, kernel) in zip(rows[1:], filters.items(), strict=True):
     axes.set(title=f"{name} ({height} × {width} weights)", ylabel="frequency (kHz)", xlim=extent[:2], ylim=extent[2:])
     figure.colorbar(image, ax=axes)
 rows[-1].set_xlabel("time (s)")
+
+
+def pitch_at(moment):
+    """The frequency (Hz) at whose period 64 ms of sound are most like themselves, between 110 and 400 Hz."""
+    middle = round(moment * 16_000)
+    spectrum = torch.fft.rfft(clip[middle - 512 : middle + 512] * window, 2_048)
+    likeness = torch.fft.irfft(spectrum.abs().square())
+    return 16_000 / (40 + likeness[40:146].argmax().item())
+
+
+found = conv2d(fine, stripes).abs().mean(0)  # one number a frame; the first window has its middle at 0.04 s
+onset = conv2d(fine, rise).mean(0).argmax().item() * 0.02 + 0.03
+places = {"her usual pitch": 0.70, "higher": 1.06, "the s of conference": 1.80, "num-": 2.00, "-ber": 2.30, "a pause": 2.50}
+size_of = {name: found[round(moment / 0.02) - 2].item() for name, moment in places.items()}
+for name, moment in places.items():
+    voiced = name not in ("the s of conference", "a pause")
+    pitch = f"{pitch_at(moment):3.0f} Hz" if voiced else "no pitch"
+    print(f"{moment:.2f} s, {name:20} {pitch:9} mean size of the stripes' answer {size_of[name]:.3f}")
 show(
     figure,
-    "One spectrogram and three filtered ones: the step answers red to onsets, strongest at 2.7 s, and blue to ends; "
-    "the stripes answer to voiced sounds only; the blur wipes out the harmonics and smears the onsets.",
+    "One spectrogram and three filtered ones: the step answers red where sound sets in, most strongly over all "
+    f"frequencies at {onset:.2f} s, and blue where it stops; the stripes answer in voiced sounds whose pitch is near 203 Hz, "
+    f"{size_of['num-'] / size_of['-ber']:.0f} times as strongly in num- ({pitch_at(2.00):.0f} Hz) as in -ber "
+    f"({pitch_at(2.30):.0f} Hz); the blur wipes out the harmonics and smears the onsets.",
 )
 
 # %% [markdown] lang="en"
-# The step finds every onset, the stripes find the voice: each of the two looks for one thing, everywhere. An *s* is
-# noise without stripes, so the second filter passes over it.
+# The step finds onsets. The stripes find the voice where its pitch is near 203 Hz: each of the two looks for one
+# thing, everywhere. An *s* is noise without stripes, so the second filter passes over it. It passes over *-ber* in the
+# same way, which is voiced from beginning to end, but far lower. A voice at any pitch takes many kernels with
+# different stripes: a reason why a layer of a CNN has dozens or hundreds of them.
 #
 # It is often said that CNNs "remove noise" or "pick up emotion". The blur shows what to make of it: it averages noise
 # away, and with it her harmonics and every sharp edge. A filter has no intentions. What the many learned filters of a
@@ -246,10 +272,11 @@ print(f"conv2d with a kernel of 40 × 5: {tuple(conv2d(mel, tall).shape)}, conv1
 print(f"largest difference: {(conv2d(mel, tall) - in_time).abs().max():.0e}, of values up to {in_time.abs().max():.0f}")
 
 # %% [markdown] lang="en"
-# *HiFi-GAN*'s discriminators, often named beside Tacotron 2 as CNNs on spectrograms, see no spectrogram at all: they
-# judge **waveforms**. One kind folds the waveform into a picture first: $p$ samples to a row, the next $p$ below. Its
-# kernels are one column wide, so they compare samples that lie $p$ apart. Where a sound repeats itself every $p$
-# samples, all rows look alike.
+# *HiFi-GAN* turns mel spectrograms into waveforms. It learns that against *discriminators*, networks which judge
+# whether a sound is real or made. They are often named beside Tacotron 2 as CNNs on spectrograms, but they see no
+# spectrogram at all: they judge **waveforms**. One kind folds the waveform into a picture first: $p$ samples to a row,
+# the next $p$ below. Its kernels are one column wide, so they compare samples that lie $p$ apart. Where a sound
+# repeats itself every $p$ samples, all rows look alike.
 #
 # HiFi-GAN folds by 2, 3, 5, 7 and 11. To see the effect with the naked eye we fold a steady piece of *number* by its
 # own period, 77 samples (16 000 / 77 = 208 Hz), and by a wrong one, and subtract from each row the row above.
@@ -259,17 +286,19 @@ print(f"largest difference: {(conv2d(mel, tall) - in_time).abs().max():.0e}, of 
 steady = clip[31_680 : 31_680 + 1_540]  # a tenth of a second from 1.98 s
 change = torch.tensor([[-1.0], [1.0]])
 figure, pairs = plt.subplots(2, 2, figsize=(10, 5.4), sharex="row", sharey="row", layout="constrained")
+powers = []
 for axes, period in zip(pairs, (77, 60), strict=True):
     folded = steady[: len(steady) // period * period].reshape(-1, period)  # (rows, period)
     changes = conv2d(folded, change)
     for one, values, title in zip(axes, (folded, changes), ("folded", "each row minus the one above"), strict=True):
-        one.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-0.4, vmax=0.4)
+        image = one.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-0.45, vmax=0.45)
         one.set(title=f"{period} samples a row: {title}", xlabel="sample in the row", ylabel="row")
-    print(f"{period} samples a row: the changes have {changes.square().mean() / folded.square().mean():.0%} of the power")
+    powers.append(changes.square().mean() / folded.square().mean())
+figure.colorbar(image, ax=pairs, label="amplitude", shrink=0.8)
 show(
     figure,
-    "A steady sound folded by its period of 77 samples: upright stripes, and hardly any change from row to row. Folded "
-    "by 60 samples: slanted stripes and large changes.",
+    "A steady sound folded by its period of 77 samples: nearly upright stripes, and the changes from row to row have "
+    f"{powers[0]:.0%} of the sound's power. Folded by 60 samples: slanted stripes, and changes with {powers[1]:.0%} of it.",
 )
 
 # %% [markdown] lang="en"
@@ -301,6 +330,10 @@ show(
 #
 # Write `rnn_step` for a batch: `x` is `(B, D)`, `h` is `(B, H)`. Weights are stored as in `nn.Linear`, `(out, in)`,
 # and applied as `x @ w.T + b`.
+#
+# For this step and the two that follow: $B$, $D$ and $H$ may be any numbers, 1 included; results keep the dtype of
+# `x`; and some tests drive the sums far below or above zero, where neither values nor gradients may become NaN.
+# (`torch.tanh` and `torch.sigmoid` see to that; formulas of your own with `exp` may not.)
 #
 # <details><summary>Hint 1: shapes</summary>
 #
@@ -386,20 +419,23 @@ times = (torch.arange(len(level)) + 0.5) / 25
 top.plot(times, level, color="black")
 top.axhline(0, color="black", linewidth=0.6)
 top.set(title="the input: level of the menu (pauses are grey)", ylabel="20 dB above threshold")
+left_over = []
 for w_hh, colour in ((0.0, "#0072B2"), (0.9, "#E69F00"), (1.0, "#D55E00")):
     h, states = torch.zeros(1, 1), []
     for value in level:
         h = rnn_step(value.clamp_min(0).view(1, 1) / 4, h, torch.ones(1, 1), torch.full((1, 1), w_hh), *torch.zeros(2, 1))
         states.append(h.item())
     bottom.plot(times, states, color=colour, label=f"W_hh = {w_hh:g}")
+    left_over.append(states[61] / states[55])  # before and at the end of the first pause, which begins with frame 56
 bottom.set(title="the states of three plain RNNs", xlabel="time (s)", ylabel="state", ylim=(-0.05, 1.15))
 bottom.legend(loc="upper right", ncols=3)
 for axes in (top, bottom):
     pause_spans(axes, level)
 show(
     figure,
-    "The level of the menu, and three states: with W_hh = 0 the state is 0 as soon as she pauses; with 0.9 most of it "
-    "has faded at the end of a pause, with 1 about half.",
+    "The level of the menu, and the states of three networks. At the end of the first pause between phrases, this much of "
+    "the state before it is left: "
+    + ", ".join(f"{share:.0%} with W_hh = {w_hh}" for share, w_hh in zip(left_over, (0, 0.9, 1), strict=True)) + ".",
 )
 
 # %% [markdown] lang="en"
@@ -439,8 +475,8 @@ show(
 # %% [markdown] lang="en"
 # ### Exercise 5.3 · One step of a GRU · ★★☆ · 15 min · 3 points
 #
-# Write `gru_step`, PyTorch's `nn.GRUCell`, from the four lines above. Some tests have gates that are wide open or
-# shut; `torch.sigmoid` and `torch.tanh` handle them well, and so do their gradients.
+# Write `gru_step`, PyTorch's `nn.GRUCell`, from the four lines above. As in exercise 5.2, sizes may be anything, the
+# dtype is kept, and some tests have gates that are wide open or shut. The old state may be zero, or far from −1 … 1.
 #
 # <details><summary>Hint 1: cutting the matrices</summary>
 #
@@ -498,8 +534,9 @@ from grader.notebook import examine; examine(gru_step)
 ### END HIDDEN TESTS
 
 # %% [markdown] lang="en"
-# The same menu again, now with your GRU of one unit. We choose its weights by hand: the candidate is the level
-# ($W_{in} = 1$), and the update gate shuts above the threshold and opens below it ($W_{iz} = -40$).
+# The same menu again, now with your GRU of one unit. We choose its weights by hand, so that it becomes a *latch*, a
+# thing that holds what it took in last: the candidate is the tanh of the level ($W_{in} = 1$), and the update gate
+# shuts above the threshold and opens below it ($W_{iz} = -40$).
 #
 # **Predict** the state in the pauses.
 
@@ -516,12 +553,12 @@ axes.plot(times, level, color="black", linewidth=0.8, label="input: level")
 axes.plot(times, torch.sigmoid(-40 * level), color="#009E73", linewidth=0.8, label="update gate z")
 axes.plot(times, states, color="#D55E00", linewidth=2, label="state")
 pause_spans(axes, level)
-axes.set(title="A GRU of one unit as a latch", xlabel="time (s)", ylabel="level, gate, state", ylim=(-1.6, 1.7))
+axes.set(title="A GRU of one unit as a latch", xlabel="time (s)", ylabel="level, gate, state", ylim=(-2.9, 1.7))
 axes.legend(loc="lower right", ncols=3)
 show(
     figure,
-    "The state follows the level while she speaks (z = 0) and is frozen in the pauses (z = 1): "
-    f"from 2.26 s to 2.42 s it changes by {max(states[56:61]) - min(states[56:61]):.0e}.",
+    "The state follows the level while she speaks (z near 0) and is frozen in the pauses (z near 1): "
+    f"from {times[56]:.2f} s to {times[61]:.2f} s it changes by {max(states[56:62]) - min(states[56:62]):.6f}.",
 )
 
 # %% [markdown] lang="en"
@@ -554,7 +591,9 @@ show(
 # %% [markdown] lang="en"
 # ### Exercise 5.4 · One step of an LSTM · ★★☆ · 10 min · 2 points
 #
-# Write `lstm_step`, PyTorch's `nn.LSTMCell`. It returns the new state and the new cell, in this order.
+# Write `lstm_step`, PyTorch's `nn.LSTMCell`. It returns the new state and the new cell, in this order. As in exercise
+# 5.2, sizes may be anything, the dtype is kept, and some tests have gates that are wide open or shut; in others the
+# cell has counted far beyond 1.
 #
 # <details><summary>Hint 1: one product for all</summary>
 #
@@ -612,7 +651,8 @@ from grader.notebook import examine; examine(lstm_step)
 # %% [markdown] lang="en"
 # An LSTM of one unit can count, which a GRU cannot: a GRU's state is a mixture of numbers between −1 and 1 and stays
 # there. By hand again: the forget gate is always open, the input gate opens above the threshold, and each frame writes
-# $g = \tanh(0.04) \approx 0.04$, its own length in seconds.
+# its own length in seconds, 0.04. What is written is $g = \tanh(\ldots)$, so the bias is chosen as
+# $\operatorname{artanh}(0.04)$, whose tanh is 0.04. (artanh is the inverse of tanh.)
 #
 # **Predict:** what will stand in the cell at the end of the menu? And in the state?
 
@@ -635,12 +675,15 @@ pause_spans(axes, level)
 axes.set(title="An LSTM of one unit as a counter", xlabel="time (s)", ylabel="cell (s), state, level")
 axes.legend(loc="upper left")
 speech = (level > 0).sum().item() / 25
-show(figure, f"The cell climbs while she speaks and rests in the pauses, up to {kept[-1]:.2f} s; the state ends at 1.")
+show(
+    figure,
+    f"The cell climbs while she speaks and rests in the pauses, up to {kept[-1]:.2f} s; the state ends at {shown[-1]:.5f}.",
+)
 print(f"counted by the cell: {kept[-1]:.2f} s; counted directly: {speech:.2f} s of {len(level) / 25:.2f} s")
 
 # %% [markdown] lang="en"
-# The state alone could not tell four seconds from five: the tanh has flattened them. The cell still can. That is what
-# the second vector is for.
+# The state alone can hardly tell four seconds from five: tanh(4) = 0.9993 and tanh(5) = 0.9999. The cell still can.
+# That is what the second vector is for.
 
 # %% [markdown] lang="en"
 # ## 5.6 A whole utterance, and a batch of them
@@ -658,7 +701,8 @@ print(f"counted by the cell: {kept[-1]:.2f} s; counted directly: {speech:.2f} s 
 # - `last` `(B, H)`: each clip's state after its last real frame.
 #
 # `lengths` holds the number of real frames of each clip, between 1 and T, in any order; without it, all T are real.
-# What finite numbers stand in the padding must not matter. Gradients flow to everything but `lengths`.
+# (Then a clip may well end in zeros: they are frames like others.) What finite numbers stand in the padding must not
+# matter. Gradients flow to everything but `lengths`, and the dtype is kept.
 #
 # Use your `gru_step`, or a cell of PyTorch's (`torch.gru_cell` takes the same arguments in the same order). A mistake
 # in exercise 5.3 shows up here again, and the check says so.
@@ -892,9 +936,9 @@ show(
 # The CNN fails because we ask after every frame. One could keep its highest value so far. But that **is** a memory,
 # added by hand.
 #
-# Attention tends to say yes before the word is over. *Conference* is the only one of the 63 words in the phrases that begins
-# with *con*, so nothing forces a network to wait for the rest. **Predict** what the five say to a recording of a single
-# other word.
+# Attention tends to say yes before the word is over. *Conference* is the only one of the 63 words in the phrases that
+# begins with *con*, so nothing forces a network to wait for the rest. **Predict** what the five say to a recording of
+# a single other word.
 
 # %% tags=["demo"]
 play(load_clip("spy-console"), f"“{load_transcript('spy-console')}”")
@@ -904,18 +948,19 @@ with torch.no_grad():
         print(f"{kind:9} highest belief {belief.max():.2f}, at the end {belief[-1]:.2f}")
 
 # %% [markdown] lang="en"
-# Whoever says yes here has not learned the word, but what was enough to tell it from 62 others. Networks do no more than
-# their training asks for; remember it when you read "the model recognises …".
+# Whoever says yes here has not learned the word, but what was enough to tell it from 62 others. Networks do no more
+# than their training asks for; remember it when you read "the model recognises …".
 #
 # ### Inside: the gates
 #
-# How do they remember? Gates can be drawn: for each of the 32 units a row, for each frame a column, dark is shut, yellow
-# is open. One has to be careful, though. Among 32 rows there is always one that looks like *something*. So we say
-# beforehand what we look for, and choose on the **training** phrases: which units keep (update gate $z$, forget gate
-# $f$) more during a phrase when the phrase before it contained the word than when it did not? The rows are sorted by
-# that difference. The announcement below had no part in it.
+# How do they remember? Gates can be drawn: for each of the 32 units a row, for each frame a column, dark is shut,
+# yellow is open. One has to be careful, though. Among 32 rows there is always one that looks like *something*. So we
+# say beforehand what we look for, and choose on the **training** phrases: which units keep (update gate $z$, forget
+# gate $f$) more during a phrase when the phrase before it contained the word than when it did not? The rows are sorted
+# by that difference. The announcement below had no part in it.
 #
-# **Predict** the gates that keep, in the top rows: before, during and after the word.
+# **Predict** the gates that keep, in the top rows: before, during and after the word. (And in the silence at the
+# start?)
 
 # %% tags=["demo"]
 KEEPS = {"GRU": "z", "LSTM": "f"}
@@ -972,13 +1017,14 @@ for kind, letters in LETTERS.items():
     )
 
 # %% [markdown] lang="en"
-# In the top rows the gates that keep swing open at the word and stay open: through *number*, through the pause, through
-# *please try again*. **The network has found the latch of section 5.4 by itself**, though nobody told it where the word
-# was. (At the very bottom there are units that do the opposite. Most rows between follow the sound of the moment.)
+# In the top rows the gates that keep swing open towards the end of the word and stay open: through *number*, through
+# the pause, through *please try again*. **The network has found the latch of section 5.4 by itself**, though nobody
+# told it where the word was. (In the silence before she speaks some are open as well, with nothing to keep yet. At the
+# very bottom there are units that do the opposite. Most rows between follow the sound of the moment.)
 #
-# One recording is one recording. So measure it on strings of two held-out phrases, in trained and in untrained networks,
-# where the best eight of 32 are chosen in the same way. And as a warning a second finding, of the kind that is easily
-# published: a gate that goes along with loudness.
+# One recording is one recording. So measure it on strings of two held-out phrases, in trained and in untrained
+# networks, where the best eight of 32 are chosen in the same way. And as a warning a second finding, of the kind that
+# is easily published: a gate that goes along with loudness.
 
 # %% tags=["demo"]
 loudness = utterance.mean(1)
@@ -1136,56 +1182,114 @@ show(
 # need not answer at once were built so.
 #
 # Look at how the triangle fades. The way is there, but hardly anything arrives: at every step the influence is
-# multiplied by something below 1. A GRU that has learned nothing keeps about half of its state a frame. This is the
-# *vanishing gradient*, and a network can only learn from what arrives.
+# multiplied by something below 1. This is the *vanishing gradient*, and a network can only learn from what arrives.
 #
-# And after training? The five listeners, which look back only:
+# ### Influence over distance
+#
+# Take the mean along the diagonals: how much of a frame arrives after so many seconds, relative to the distance from
+# which most arrives? Now for the five listeners, which look back only, before and after their training.
+#
+# **Predict:** if every frame multiplies the influence by the same number, what line is that on a logarithmic axis?
+# Which of the five curves does training lift, and how far? The hand calculation of section 5.4 said 0.5 a frame for a
+# GRU of zeros.
 
 # %% tags=["demo"]
-figure, row = plt.subplots(1, 5, figsize=(15, 3.9), sharey=True, layout="constrained")
-trained = {kind: influence(network, utterance) for kind, network in listeners.items()}
-for axes, (kind, matrix) in zip(row, trained.items(), strict=True):
-    image = draw_influence(axes, matrix, f"{kind}, trained")
-    for moment in WORD:
-        axes.axvline(moment * 25, color="#D55E00", linestyle=":", linewidth=1.2)
-row[0].set_ylabel("output frame t")
-figure.colorbar(image, ax=row, shrink=0.7, label="influence, log₁₀")
+figure, pair = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+curves, from_word = {}, {}
 inside = slice(int(WORD[0] * 25), int(WORD[1] * 25) + 1)
-on_word = {kind: (matrix[-1, inside].sum() / matrix[-1].sum()).item() for kind, matrix in trained.items()}
+for axes, when in zip(pair, ("not trained", "trained"), strict=True):
+    for kind, colour in COLOURS.items():
+        torch.manual_seed(4)
+        matrix = influence(listeners[kind] if when == "trained" else Listener(kind), utterance)
+        by_distance = torch.stack([matrix.diagonal(-d).mean() for d in range(76)])
+        curve = by_distance / by_distance.max()
+        axes.plot(torch.arange(76) / 25, curve.where(curve > 0, torch.nan), color=colour, linewidth=2, label=kind)
+        curves[when, kind], from_word[when, kind] = curve, matrix[-1, inside].sum() / matrix[-1].sum()
+    axes.set(title=when, xlabel="distance (s)", yscale="log", ylim=(1e-9, 2))
+    axes.grid(alpha=0.3)
+pair[0].set_ylabel("influence, relative to the largest")
+pair[1].legend(loc="lower left")
+drop, second = curves["not trained", "attention"], {key: curve[25].item() for key, curve in curves.items()}
 show(
     figure,
-    "After training, GRU and attention reach far back; look for bright columns between the dotted lines, at the word. "
-    "(The LSTM differs from training to training: see below.) Share of the last output's influence that comes from there: "
-    + ", ".join(f"{kind} {value:.0%}" for kind, value in on_word.items()) + ".",
+    "Influence against distance. Untrained, RNN, GRU and LSTM fall like straight lines on the log scale; attention drops "
+    f"once, where its convolution ends (from {drop[4]:.2f} at 0.16 s to {drop[5]:.2f} at 0.20 s), and then hardly sinks "
+    f"({drop[75]:.2f} at 3 s); the CNN ends after {curves['trained', 'CNN'].nonzero().max() / 25:.2f} s. By training, what "
+    "arrives after a second rises from "
+    + ", ".join(f"{second['not trained', one]:.0e} to {second['trained', one]:.0e} ({one})" for one in ("RNN", "GRU", "LSTM"))
+    + ".",
 )
+print("           what is left after 1 s                part of the last output's influence")
+print("           not trained           trained         that comes from the word, trained")
+for kind in COLOURS:
+    after_one = [second[when, kind] for when in ("not trained", "trained")]
+    texts = [f"{value:.0e}" if value else "0 exactly" for value in after_one]
+    if kind in ("RNN", "GRU", "LSTM"):
+        texts = [f"{text} = {value ** (1 / 25):.2f} a frame" for text, value in zip(texts, after_one, strict=True)]
+    print(f"{kind:10} {texts[0]:21} {texts[1]:21} {from_word['trained', kind]:8.1%}")
 
 # %% [markdown] lang="en"
-# Go down a column between the dotted lines: that is what a frame of the word means to all later outputs. In the CNN it
-# ends after half a second, in the RNN it fades, in GRU and attention it reaches the last row. White patches inside
-# a triangle are numbers too small for float32: in the RNN the influence itself, in attention the weights that the
-# softmax has made 0. It could look there, and does not.
+# On the left, recurrence forgets exponentially, gates or no gates: after two seconds a billionth is left, or less. (The
+# GRU does a little better than 0.5 a frame, since its candidate listens to the old state, too.) On the right, GRU and
+# LSTM let more through than before, the RNN still next to nothing: gates **can** learn to keep, and these did. (One
+# recording, one word, one training run.)
 #
-# How much of the word arrives at the last row changes from training to training, in the LSTM above all: often a few
-# per cent, sometimes next to nothing, though the last answer is right every time. How can that be? A gradient speaks
-# about **small** changes only, and a latch that has closed does not care about small changes. That is its purpose. So
-# ask with a large change, too: cover 0.36 s of the announcement with its own pause, now here, now there, and look at the
-# answer at the end. **Predict:** where does covering turn yes into no?
+# But look at the last column. The word ended two seconds before the end. From one training to the next, the share of
+# the word changes, in the LSTM above all: often a few per cent, sometimes next to nothing. And yet the last answer is
+# right every time. How can that be?
+#
+# A gradient speaks about **small** changes only, and a latch that has closed does not care about small changes. That is
+# its purpose. So ask with a large change, too: cover a piece of the announcement with its own pause, and look at the
+# answer at the end.
+#
+# **Decide:** where do you cover, and how many frames at least does it take to turn the yes of GRU, LSTM and attention
+# into no? Change the two numbers and run the cell until you know. (The word lies between 1.28 s and 1.86 s.)
+
+# %% tags=["demo"]
+middle, width = 0.60, 3  # your choice: the middle of the cover in seconds, and how many frames of 40 ms it covers
+
+
+def cover(middles, width):
+    """Copies of the announcement with `width` frames around each of the middles (frame numbers) covered by a pause."""
+    copies = utterance.repeat(len(middles), 1, 1)
+    for copy, place in zip(copies, middles, strict=True):
+        copy[max(0, place - width // 2) : place - width // 2 + width] = utterance[62]  # a frame of the pause at 2.5 s
+    return copies
+
+
+def beliefs_at_the_end(network, middles, width):
+    """The belief at the last frame for each place of the cover."""
+    with torch.no_grad():
+        return torch.sigmoid(network(cover(middles, width))[:, -1])
+
+
+print(f"{width} frames covered around {middle:.2f} s; belief at the end:")
+for kind, network in listeners.items():
+    print(f"{kind:9} uncovered {final_belief(network):.2f}, covered "
+          f"{beliefs_at_the_end(network, [round(middle * 25)], width).item():.2f}")
+
+# %% [markdown] lang="en"
+# Now with the cover at every place, nine frames (0.36 s) wide. **Predict** from which place to which it turns yes into
+# no, for a network that says yes at the end of the word, and for one that says yes in its middle.
 
 # %% tags=["demo"]
 middles = list(range(4, len(utterance) - 10))
-covered = utterance.repeat(len(middles), 1, 1)
-for copy, middle in zip(covered, middles, strict=True):
-    copy[middle - 4 : middle + 5] = utterance[62]  # a frame of the pause at 2.5 s
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 5.2), sharex=True, layout="constrained")
 draw_frames(top, utterance, title="the announcement")
 mark_word(top)
+turned = {}
 for kind, network in listeners.items():
-    with torch.no_grad():
-        at_the_end = torch.sigmoid(network(covered)[:, -1])
-    bottom.plot(torch.tensor(middles) / 25, at_the_end, color=COLOURS[kind], linewidth=2, label=kind)
-    lowest = at_the_end.argmin()
-    print(f"{kind:9} uncovered {final_belief(network):.2f}, lowest {at_the_end[lowest]:.2f}, "
-          f"when the cover's middle is at {(middles[lowest] + 0.5) / 25:.2f} s")
+    believed, said_yes = beliefs_at_the_end(network, middles, 9), final_belief(network) > 0.5
+    bottom.plot(torch.tensor(middles) / 25, believed, color=COLOURS[kind], linewidth=2, label=kind)
+    places = [place / 25 for place, value in zip(middles, believed, strict=True) if (value > 0.5) != said_yes]
+    if said_yes and places:
+        turned[kind] = f"{kind} from {places[0]:.2f} s to {places[-1]:.2f} s"
+        narrowest = next(k for k in range(1, 10) if (beliefs_at_the_end(network, middles, k) < 0.5).any())
+        gaps = "all between" if len(places) == round((places[-1] - places[0]) * 25) + 1 else "not all between"
+        print(f"{kind:9} yes, but no for covers at {len(places)} of {len(middles)} places: {places[0]:.2f} s to "
+              f"{places[-1]:.2f} s, {gaps}; frames in the narrowest cover that can do it: {narrowest}")
+    else:
+        print(f"{kind:9} {'yes' if said_yes else 'no'} without a cover; with one, another answer at {len(places)} places")
 mark_word(bottom, "black")
 bottom.axhline(0.5, color="black", linewidth=0.5)
 bottom.set(title="belief at the last frame, when nine frames are covered", xlabel="middle of the cover (s)", ylabel="belief",
@@ -1193,57 +1297,33 @@ bottom.set(title="belief at the last frame, when nine frames are covered", xlabe
 bottom.legend(loc="center left")
 show(
     figure,
-    "Belief at the end against the place of the cover. For GRU, LSTM and attention it collapses where the cover lies on "
-    "the word; CNN and RNN have nothing left to lose.",
+    "Belief at the end against the place of the cover; the dotted lines mark the word. Where a cover of nine frames turns "
+    f"yes into no: {', '.join(turned.values())}.",
 )
 
 # %% [markdown] lang="en"
-# The answer at the end rests on the word, two seconds earlier, in the LSTM as well. Two questions, two measures: *what
-# would a small change do?* and *what would be missing?* (Attention weights alone answer neither: unit 2.)
+# The answer at the end rests on the word, two seconds earlier, in the LSTM as well. Each network rests on the part of
+# the word at which it said yes; where no answer turns, there was no yes to lose. (The narrowest cover may surprise
+# you. A pause in the middle of a word occurs in no training phrase, and what a network does with the unheard-of is
+# anybody's guess.)
 #
-# ### Influence over distance
-#
-# Take the mean along the diagonals: how much of a frame arrives after so many seconds, relative to a frame at once?
-
-# %% tags=["demo"]
-figure, pair = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
-for axes, when in zip(pair, ("not trained", "trained"), strict=True):
-    for kind, colour in COLOURS.items():
-        torch.manual_seed(4)
-        matrix = trained[kind] if when == "trained" else influence(Listener(kind), utterance)
-        by_distance = torch.stack([matrix.diagonal(-d).mean() for d in range(76)])
-        curve = by_distance / by_distance.max()
-        axes.plot(torch.arange(76) / 25, curve.where(curve > 0, torch.nan), color=colour, linewidth=2, label=kind)
-        a_second = f"{curve[25]:.0e}" if curve[25] > 0 else "0 exactly"
-        print(f"{when:11} {kind:9} after 1 s: {a_second:9}" + (
-            f" = {curve[25] ** (1 / 25):.2f} a frame" if kind in ("RNN", "GRU", "LSTM") else ""
-        ))
-    axes.set(title=when, xlabel="distance (s)", yscale="log", ylim=(1e-9, 2))
-    axes.grid(alpha=0.3)
-pair[0].set_ylabel("influence, relative to the largest")
-pair[1].legend(loc="lower left")
-show(
-    figure,
-    "Influence against distance. Untrained, RNN, GRU and LSTM fall like straight lines on the log scale, attention "
-    "stays level, the CNN ends after half a second. Trained, GRU and LSTM fall far more slowly.",
-)
-
-# %% [markdown] lang="en"
-# On the left, recurrence forgets exponentially, gates or no gates; the hand calculation of section 5.4 said 0.5 a frame
-# for a GRU of zeros, and this one is not far from it. On the right, GRU and LSTM let far more through, the RNN
-# still next to nothing: gates **can** learn to keep, and these did. (One recording, one word, one training run.)
+# Two questions, two measures: *what would a small change do?* and *what would be missing?* (Attention weights alone
+# answer neither: unit 2.)
 #
 # ### What it means for the answers
 #
 # A gradient is not yet behaviour. So the last test: held-out phrases joined in strings of eight; in half of the
 # strings the first phrase has the word in it, in the others none has. After each further phrase, how often is the
-# answer right? Trained was on two phrases only. 50 % is guessing.
+# answer right? Training was on two phrases only. 50 % is guessing.
+#
+# **Predict:** how many phrases later is each of the five down to guessing?
 
 # %% tags=["demo"]
 chance = torch.Generator().manual_seed(5)
 first_phrase, never = (joined(True, 200, (place,), chance, parts=8) for place in (0, -1))
 later = (first_phrase[1] - first_phrase[1][:, :1]).float().mean(0) / 25
 figure, axes = plt.subplots(figsize=(10, 3.8), layout="constrained")
+three_later, seven_later = {}, {}
 for kind, network in listeners.items():
     with torch.no_grad():
         yes = (network(first_phrase[0]).gather(1, first_phrase[1]) > 0).float().mean(0)
@@ -1252,20 +1332,23 @@ for kind, network in listeners.items():
     axes.plot(later, right, "o-", color=COLOURS[kind], linewidth=2, label=kind)
     print(f"{kind:9} right at once {right[0]:.0%}, one phrase later {right[1]:.0%}, seven later {right[7]:.0%}; "
           f"false alarms by then {false_alarm[7]:.0%}")
+    seven_later[kind] = right[7]
+    three_later[kind] = right[3]
 axes.axhline(0.5, color="black", linewidth=0.6)
 axes.set(title="Has she said “conference”?", xlabel="time since the phrase with the word (s), on average",
          ylabel="share of right answers", ylim=(0.4, 1.03))
 axes.legend(loc="center right")
 show(
     figure,
-    "Right answers against time since the word: CNN and RNN fall to guessing within one or two phrases, GRU, LSTM and "
-    "attention stay far above it for all seven.",
+    "Right answers against time since the word. Three phrases later: "
+    + ", ".join(f"{kind} {share:.0%}" for kind, share in three_later.items())
+    + "; seven later: " + ", ".join(f"{kind} {share:.0%}" for kind, share in seven_later.items()) + ".",
 )
 
 # %% [markdown] lang="en"
-# The textbook order, on real speech: CNN and plain RNN lose the word within a phrase or two, gates and attention keep
-# it. Treat the exact numbers with care: there is one voice, the strings are made of only a handful of held-out phrases
-# with the word, and some held-out prompts are retakes of training ones.
+# The textbook order, on real speech: CNN and plain RNN lose the word within two or three phrases, gates and attention
+# keep it. Treat the exact numbers with care: there is one voice, the strings are made of only a handful of held-out
+# phrases with the word, and some held-out prompts are retakes of training ones.
 #
 # ## 5.8 Who uses what
 #
