@@ -11,6 +11,7 @@ from torch.nn import functional
 from grader.answer import answer
 from grader.exercise import Question, find_exercise
 from grader.exercises import waveform_encoder as unit
+from grader.judge import judge
 from grader.recordings import load_clip
 
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
@@ -258,7 +259,7 @@ def test_which_models_want_normalized_waveforms_and_which_norm_they_have(name, n
     assert bundle._params["extractor_mode"] == norm
 
 
-# ------------------------------------------------------------------------------- ready-made convolutions are refused
+# ----------------------------------------------------------------------------------- ready-made functions are refused
 
 X, WEIGHT = torch.randn(1, 2, 9), torch.randn(3, 2, 4)
 LAYER = torch.nn.Conv1d(2, 3, 4, bias=False)
@@ -343,7 +344,20 @@ def test_this_way_into_a_ready_made_convolution_works_and_is_refused_while_conv1
     torch.testing.assert_close(ROUTES[route](X, WEIGHT), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", find_exercise("conv1d").forbids)
+def test_after_a_refused_call_the_learner_reads_what_to_write_instead():
+    def call(x, weight, bias=None, stride=1):
+        return functional.conv1d(x, weight, bias, stride)
+
+    verdict = judge(find_exercise("conv1d"), lambda question: answer(call, question), practice=True)
+    assert verdict.fraction == 0
+    assert "Here you write it yourself" in verdict.diagnosis.says
+    assert verdict.diagnosis.mistake.startswith("ready_made")
+
+
+FORBIDDEN = sorted(find_exercise("conv1d").forbids)
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
 def test_every_forbidden_name_exists(name):
     import pkgutil
 
@@ -353,8 +367,9 @@ def test_every_forbidden_name_exists(name):
         assert callable(pkgutil.resolve_name(name))
 
 
-def test_the_encoder_may_use_a_ready_made_convolution():
-    assert find_exercise("feature_encoder").forbids == ()
+@pytest.mark.parametrize("name", ["normalize_waveform", "gelu", "group_norm", "feature_encoder"])
+def test_elsewhere_what_the_library_has_may_be_used(name):
+    assert find_exercise(name).forbids == ()
 
 
 def test_receptive_fields_explain_output_lengths():

@@ -1,16 +1,26 @@
 """Unit 04: even loudness, convolution, frame counts, receptive field, GELU, group norm, the waveform encoder."""
 
 import math
+import pkgutil
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional
 
 from grader.draw import Draw
-from grader.exercise import Tolerance, Wrong, arguments, exercise
+from grader.exercise import Exercise, Tolerance, Wrong, arguments, exercise
 
 UNIT = "04_waveform_encoder"
 #: wav2vec 2.0's seven layers.
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
+
+
+def _ready_made(of: Exercise, says: str, hint: str, **calls: Callable) -> None:
+    """Catalogue library calls that the exercise refuses; each of them is refused in words of its own."""
+    for name, call in calls.items():
+        call.__name__ = name
+        of.misconception(says, hint)(call)
+
 
 # ------------------------------------------------------------------------------------------- normalize_waveform
 
@@ -51,9 +61,22 @@ def four_axes(draw: Draw):
 
 
 @normalize_waveform.hidden_case(group="shapes")
+def thirty_seconds_that_grow_louder(draw: Draw):
+    """thirty seconds that grow louder and drift away from zero"""
+    rise = torch.linspace(0.0, 1.0, 480_000)
+    return (draw.normal(1, 480_000) * (0.05 + 0.3 * rise) + 0.2 * rise,)
+
+
+@normalize_waveform.hidden_case(group="shapes")
+def many_short_waveforms(draw: Draw):
+    """forty waveforms of some hundred samples"""
+    return draw.normal(40, draw.integer(101, 600), scale=0.2) * draw.uniform(40, 1, low=0.1) + draw.normal(40, 1)
+
+
+@normalize_waveform.hidden_case(group="shapes")
 def double_precision(draw: Draw):
-    """samples in float64"""
-    return draw.normal(3, 6, scale=0.2).double() - 0.2
+    """samples in float64, so far from zero that float32 would lose them"""
+    return draw.normal(3, 6, scale=0.2).double() - 1e6
 
 
 @normalize_waveform.case(group="quiet")
@@ -100,10 +123,16 @@ def a_click(draw: Draw):
     return x
 
 
-@normalize_waveform.hidden_case(group="loud")
+@normalize_waveform.case(group="loud")
 def a_large_offset(draw: Draw):
-    """a faint recording that lies far from zero"""
-    return draw.normal(4, 12, scale=1e-2) + draw.choice((0.9, -0.9))
+    """faint recordings that lie far from zero"""
+    return draw.normal(6, 12, scale=6e-3) + draw.uniform(6, 1, low=0.7, high=1.0)
+
+
+@normalize_waveform.hidden_case(group="loud")
+def a_large_offset_below(draw: Draw):
+    """faint recordings that lie far below zero"""
+    return draw.normal(8, 30, scale=6e-3) - draw.uniform(8, 1, low=0.7, high=1.0)
 
 
 @normalize_waveform.hidden_case(group="loud")
@@ -140,6 +169,14 @@ def _centred(x: torch.Tensor) -> torch.Tensor:
 )
 def sample_variance(x, eps=1e-7):
     return _centred(x) / (x.var(-1, keepdim=True) + eps).sqrt()
+
+
+@normalize_waveform.misconception(
+    "`keepdim` is forgotten: mean and variance lose the time axis, so each sample would meet another row's.",
+    hint="`x` is (B, T); `x.mean(-1)` is (B,), which lines up with T. Which shape should the mean have instead?",
+)
+def keepdim_forgotten(x, eps=1e-7):
+    return (x - x.mean(-1)) / (x.var(-1, correction=0) + eps).sqrt()
 
 
 @normalize_waveform.misconception(
@@ -246,7 +283,7 @@ def cancelled_variance(x, eps=1e-7):
     hint="Nothing in the formula cuts. Is there a `clamp`?",
 )
 def cut_off(x, eps=1e-7):
-    return functional.layer_norm(x, x.shape[-1:], eps=eps).clamp(-3, 3)
+    return by_formula(x, eps).clamp(-3, 3)
 
 
 @normalize_waveform.misconception(
@@ -262,15 +299,15 @@ def by_peak(x, eps=1e-7):
     hint="Call it with `eps=0.5`: does anything change?",
 )
 def eps_ignored(x, eps=1e-7):
-    return functional.layer_norm(x, x.shape[-1:], eps=1e-7)
+    return by_formula(x)
 
 
 @normalize_waveform.misconception(
     "eps is 1e-5 unless given, a hundred times too large: faint recordings stay faint.",
-    hint="`layer_norm` has an eps of its own. Pass yours on.",
+    hint="1e-5 belongs to norm layers. Which eps stands in the signature?",
 )
-def layer_norm_default(x, eps=1e-5):
-    return functional.layer_norm(x, x.shape[-1:], eps=eps)
+def eps_of_norm_layers(x, eps=1e-5):
+    return by_formula(x, eps)
 
 
 @normalize_waveform.alternative
@@ -298,12 +335,15 @@ def row_by_row(x, eps=1e-7):
 _OPERATORS = ("convolution", "_convolution", "mkldnn_convolution", "conv_tbc", "thnn_conv2d", "_slow_conv2d_forward")
 _OPERATORS += ("slow_conv3d", "slow_conv3d_forward", "slow_conv_dilated2d", "slow_conv_dilated3d")
 _OPERATORS += ("slow_conv_transpose2d", "slow_conv_transpose3d", "convolution_backward")
-FORBIDDEN = (
-    *(f"aten::{name}" for name in _OPERATORS),
-    "torchaudio.functional.fftconvolve",
+_ARRAY_CONVOLUTIONS = (
     *(f"scipy.signal.{name}" for name in ("convolve", "correlate", "fftconvolve", "oaconvolve", "lfilter")),
     *(f"scipy.ndimage.{name}" for name in ("convolve1d", "correlate1d", "convolve", "correlate")),
     *(f"numpy.{name}" for name in ("convolve", "correlate")),
+)
+FORBIDDEN = (
+    *(f"aten::{name}" for name in _OPERATORS),
+    "torchaudio.functional.fftconvolve",
+    *_ARRAY_CONVOLUTIONS,
 )
 
 
@@ -398,8 +438,9 @@ def kernel_as_long_with_stride(draw: Draw):
 
 @conv1d.hidden_case(group="edge")
 def convolution_in_double_precision(draw: Draw):
-    """numbers in float64"""
-    return arguments(draw.normal(2, 3, 8).double(), draw.normal(4, 3, 3).double(), stride=2)
+    """numbers in float64, so far from zero that float32 would lose what these filters let through"""
+    weight = draw.normal(4, 3, 3).double()
+    return arguments(draw.normal(2, 3, 8).double() + 1e6, weight - weight.mean(-1, keepdim=True), stride=2)
 
 
 def _windows(x: torch.Tensor, size: int, stride: int) -> torch.Tensor:
@@ -418,6 +459,41 @@ def _convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, 
 )
 def flipped(x, weight, bias=None, stride=1):
     return _convolve(x, weight.flip(-1), bias, stride)
+
+
+def _library_call(name: str) -> Callable:
+    """Calls the function of that dotted name, as a learner might."""
+    return lambda x, weight, bias=None, stride=1: pkgutil.resolve_name(name)(x[0, 0], weight[0, 0], "valid")
+
+
+_ready_made(
+    conv1d,
+    "A ready-made convolution is called. Here you write it yourself.",
+    "Take all windows with `x.unfold(-1, K, stride)`, multiply by the weights and sum over channels and taps "
+    "(`torch.einsum`); or loop over the taps and add up slices.",
+    ready_made_convolution=lambda x, weight, bias=None, stride=1: functional.conv1d(x, weight, bias, stride),
+    **{f"ready_made_{name.replace('.', '_')}": _library_call(name) for name in _ARRAY_CONVOLUTIONS},
+)
+
+
+@conv1d.misconception(
+    "The taps' slices have unequal lengths, so they cannot be added: `x[..., k::stride]` is shorter for a larger k.",
+    hint="Each tap meets T' samples. Where must the slice of tap k end, so that it has exactly T' entries?",
+)
+def slices_of_unequal_length(x, weight, bias=None, stride=1):
+    out = sum(weight[:, :, tap] @ x[..., tap::stride] for tap in range(weight.shape[-1]))
+    return out if bias is None else out + bias[:, None]
+
+
+@conv1d.misconception(
+    "The taps' slices run to the end of x and are longer than the result, so they cannot be added to it.",
+    hint="Each tap meets T' samples. Where must the slice of tap k end, so that it has exactly T' entries?",
+)
+def slices_to_the_end(x, weight, bias=None, stride=1):
+    out = x.new_zeros(len(x), len(weight), (x.shape[-1] - weight.shape[-1]) // stride + 1)
+    for tap in range(weight.shape[-1]):
+        out = out + weight[:, :, tap] @ x[..., tap::stride]
+    return out if bias is None else out + bias[:, None]
 
 
 @conv1d.misconception(
@@ -607,6 +683,13 @@ def one_layer(draw: Draw):
 
 
 @conv_output_length.case
+def almost_another_window(draw: Draw):
+    """one layer, and one sample too few for another window"""
+    kernel, stride = draw.integer(7, 11), draw.integer(3, 6)
+    return kernel + stride * draw.integer(8, 20) - 1, [kernel], [stride]
+
+
+@conv_output_length.case
 def three_layers(draw: Draw):
     """three layers"""
     return draw.integer(400, 900), [7, 4, 3], [3, 2, 2]
@@ -616,6 +699,12 @@ def three_layers(draw: Draw):
 def wav2vec(draw: Draw):
     """a recording through wav2vec 2.0's seven layers"""
     return draw.integer(16_000, 480_001), list(KERNELS), list(STRIDES)
+
+
+@conv_output_length.hidden_case(group="edge", seconds=20.0)
+def an_hour(draw: Draw):
+    """about an hour of sound, one sample too few for another vector"""
+    return 320 * draw.integer(140_000, 180_000) + 399, list(KERNELS), list(STRIDES)
 
 
 @conv_output_length.case(group="edge")
@@ -642,10 +731,16 @@ def nothing_left_over(draw: Draw):
     return length, [9, 6, 4], [4, 3, 2]
 
 
-@conv_output_length.hidden_case(group="edge")
+@conv_output_length.case(group="edge")
 def no_layers(draw: Draw):
     """no layers at all"""
     return draw.integer(10, 99), [], []
+
+
+@conv_output_length.hidden_case(group="edge")
+def no_layers_as_tuples(draw: Draw):
+    """no layers, as tuples"""
+    return draw.integer(10, 99), (), ()
 
 
 @conv_output_length.hidden_case(group="edge")
@@ -665,6 +760,12 @@ def exactly_as_long(draw: Draw):
 def one_sample_short(draw: Draw):
     """an input one sample shorter than the kernel: ValueError"""
     return 9, [10], [5]
+
+
+@conv_output_length.case(group="short")
+def short_in_the_second_layer(draw: Draw):
+    """long enough for the first layer, too short for the second: ValueError"""
+    return draw.integer(12, 15), [5, 6], [2, 1]
 
 
 @conv_output_length.hidden_case(group="short")
@@ -893,6 +994,12 @@ def other_layers(draw: Draw):
     return kernels, [draw.integer(2, 4) for _ in range(n_layers - 1)] + [5]
 
 
+@receptive_field.hidden_case
+def large_kernels(draw: Draw):
+    """kernels of tens and hundreds, as of a spectrogram with layers above it"""
+    return [draw.integer(200, 401), 3, draw.integer(20, 40)], [draw.integer(120, 161), draw.integer(3, 5), 5]
+
+
 @receptive_field.case(group="edge")
 def a_single_layer(draw: Draw):
     """a single layer"""
@@ -928,6 +1035,12 @@ def kernels_of_one(draw: Draw):
 def strides_beyond_the_kernels(draw: Draw):
     """strides larger than the kernels, so that some samples in between are never looked at"""
     return [2, 3], [draw.integer(4, 7), draw.integer(2, 5)]
+
+
+@receptive_field.hidden_case(group="holes")
+def a_step_beyond_the_field(draw: Draw):
+    """a total stride larger than the field"""
+    return [draw.integer(3, 6), 2], [draw.integer(2, 4), draw.integer(9, 13)]
 
 
 @receptive_field.hidden_case(group="holes")
@@ -1140,6 +1253,16 @@ def where_the_tail_ends(draw: Draw):
     return draw.uniform(3, 8, low=-5.0, high=-2.0)
 
 
+@gelu.hidden_property_case(group="extremes")
+def the_far_tail(draw: Draw):
+    """between −6 and −5 in float64: small numbers, each with its own first digits"""
+    x = draw.uniform(7, low=-6.0, high=-5.0).double()
+    got = yield arguments(x)
+    expected = torch.tensor([one * 0.5 * math.erfc(-one / math.sqrt(2)) for one in x.tolist()], dtype=x.dtype)
+    if not torch.allclose(got.value, expected, rtol=1e-4, atol=0.0):
+        raise Wrong("between −6 and −5 it is wrong in the first four digits")
+
+
 @gelu.hidden_case(group="extremes")
 def a_single_number(draw: Draw):
     """a single number without axes"""
@@ -1158,10 +1281,10 @@ def _phi(x: torch.Tensor) -> torch.Tensor:
 
 @gelu.misconception(
     "It is the tanh approximation, off by up to 0.0005. wav2vec 2.0 and Whisper use the exact form.",
-    hint="`torch.erf` gives the exact one. (`F.gelu` has an argument `approximate`.)",
+    hint="`torch.erf` gives the exact one.",
 )
 def tanh_form(x):
-    return functional.gelu(x, approximate="tanh")
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 @gelu.misconception(
@@ -1270,6 +1393,12 @@ def _uneven(draw: Draw, *shape: int) -> torch.Tensor:
     return draw.normal(*shape) * loudness + draw.normal(batch, channels, 1)
 
 
+def _far(draw: Draw, *shape: int) -> torch.Tensor:
+    """Clips that lie some 150 deviations from zero; their mean is exact in float32, that of their squares is not."""
+    half = (draw.normal(*shape[:-1], shape[-1] // 2) * 256).round() / 256
+    return torch.cat([half, -half], dim=-1) + draw.integers(140, 160, shape[0], 1, 1) * draw.choice((1.0, -1.0))
+
+
 @group_norm.case
 def three_groups_of_two(draw: Draw):
     """six channels in three groups"""
@@ -1320,6 +1449,22 @@ def faint(draw: Draw):
     return 0.004 * _uneven(draw, 2, 6, 5), 2, *_affine(draw, 6)
 
 
+@group_norm.case(group="edge", gradient=False)
+def far_from_zero(draw: Draw):
+    """numbers that lie far from zero"""
+    return _far(draw, 4, 6, 30), 3, draw.uniform(6, low=0.3, high=0.8), draw.normal(6)
+
+
+@group_norm.property_case(group="edge")
+def alone_and_in_a_batch(draw: Draw):
+    """a clip alone, and the same clip in a batch"""
+    x, affine = _uneven(draw, 3, 6, 5), _affine(draw, 6)
+    alone = yield arguments(x[1:2], 3, *affine)
+    together = yield arguments(x, 3, *affine)
+    if not torch.allclose(alone.value[0], together.value[1], atol=3e-5):
+        raise Wrong("a clip comes out differently in a batch than alone")
+
+
 @group_norm.case(group="edge")
 def as_many_channels_as_frames(draw: Draw):
     """as many channels as frames"""
@@ -1346,8 +1491,8 @@ def one_clip(draw: Draw):
 
 @group_norm.hidden_case(group="edge")
 def group_norm_in_double_precision(draw: Draw):
-    """numbers in float64"""
-    return _uneven(draw, 2, 6, 4).double(), 3, *(one.double() for one in _affine(draw, 6))
+    """numbers in float64, so far from zero that float32 would lose them"""
+    return _uneven(draw, 2, 6, 4).double() + 1e6, 3, *(one.double() for one in _affine(draw, 6))
 
 
 @group_norm.case(group="eps")
@@ -1356,10 +1501,28 @@ def eps_by_name(draw: Draw):
     return arguments(_uneven(draw, 2, 6, 5), 3, *_affine(draw, 6), eps=0.5)
 
 
+@group_norm.case(group="eps")
+def almost_silent(draw: Draw):
+    """almost silence, with the usual eps"""
+    return 3e-5 * _uneven(draw, 2, 6, 5), 3, *_affine(draw, 6)
+
+
 @group_norm.hidden_case(group="eps")
 def eps_by_place(draw: Draw):
     """another eps, given by position"""
     return _uneven(draw, 2, 8, 3), 4, *_affine(draw, 8), 0.1
+
+
+@group_norm.hidden_case(group="eps")
+def a_smaller_eps(draw: Draw):
+    """an eps smaller than the usual one, for a variance as small"""
+    return arguments(1e-4 * _uneven(draw, 2, 6, 7), 3, *_affine(draw, 6), eps=draw.choice((1e-8, 3e-9)))
+
+
+@group_norm.hidden_case(group="eps", gradient=False)
+def almost_silent_channels(draw: Draw):
+    """almost silence in every channel, with the usual eps"""
+    return 3e-5 * _uneven(draw, 3, 4, 40), 4, *_affine(draw, 4)
 
 
 def _normalised(x, axes, eps, correction=0):
@@ -1398,7 +1561,56 @@ def group_eps_outside(x, n_groups, weight, bias, eps=1e-5):
     hint="Call it with `eps=0.5`: does anything change?",
 )
 def group_eps_ignored(x, n_groups, weight, bias, eps=1e-5):
-    return functional.group_norm(x, n_groups, weight, bias)
+    return by_reshape(x, n_groups, weight, bias)
+
+
+@group_norm.misconception(
+    "eps is 1e-7 unless given, as in exercise 4.1; here it is 1e-5.",
+    hint="Compare the eps in your signature with the one that you were given.",
+)
+def eps_of_the_waveform(x, n_groups, weight, bias, eps=1e-7):
+    return by_reshape(x, n_groups, weight, bias, eps)
+
+
+@group_norm.misconception(
+    "The deviation is kept from falling below eps, but eps is to be added to the variance.",
+    hint="The formula adds eps always, not only where the deviation is small.",
+)
+def group_clamped(x, n_groups, weight, bias, eps=1e-5):
+    groups = x.reshape(len(x), n_groups, -1)
+    groups = (groups - groups.mean(-1, keepdim=True)) / groups.std(-1, keepdim=True, correction=0).clamp_min(eps)
+    return _scaled(groups.reshape(x.shape), weight, bias)
+
+
+@group_norm.misconception(
+    "The variance is computed as E[x²] − μ²: far from zero two large numbers cancel and the digits are gone.",
+    hint="Subtract the mean first, then square: (x − μ)².",
+)
+def group_cancelled_variance(x, n_groups, weight, bias, eps=1e-5):
+    groups = x.reshape(len(x), n_groups, -1)
+    mean = groups.mean(-1, keepdim=True)
+    variance = (groups.square().mean(-1, keepdim=True) - mean.square()).clamp_min(0)
+    return _scaled(((groups - mean) / (variance + eps).sqrt()).reshape(x.shape), weight, bias)
+
+
+@group_norm.misconception(
+    "`keepdim` is forgotten: mean and variance lose an axis, so a group would meet another one's.",
+    hint="`groups` is (B, n, M); its mean over the last axis is (B, n), which lines up with (n, M). Keep the axis.",
+)
+def group_keepdim_forgotten(x, n_groups, weight, bias, eps=1e-5):
+    groups = x.reshape(len(x), n_groups, -1)
+    groups = (groups - groups.mean(-1)) / (groups.var(-1, correction=0) + eps).sqrt()
+    return _scaled(groups.reshape(x.shape), weight, bias)
+
+
+@group_norm.misconception(
+    "The groups overlap: each begins one channel after the one before, not C/n channels.",
+    hint="Eight channels in two groups: channels 0 to 3 and 4 to 7. Where does your second slice begin?",
+)
+def overlapping_groups(x, n_groups, weight, bias, eps=1e-5):
+    size = x.shape[1] // n_groups
+    parts = [_normalised(x[:, first : first + size], (1, 2), eps) for first in range(n_groups)]
+    return _scaled(torch.cat(parts, dim=1), weight, bias)
 
 
 @group_norm.misconception(
@@ -1519,10 +1731,18 @@ def group_by_group(x, n_groups, weight, bias, eps=1e-5):
 
 
 @group_norm.alternative
-def through_layer_norm(x, n_groups, weight, bias, eps=1e-5):
-    rows = x.reshape(x.shape[0] * n_groups, -1)
-    rows = functional.layer_norm(rows, rows.shape[-1:], eps=eps).reshape(x.shape)
+def through_rows(x, n_groups, weight, bias, eps=1e-5):
+    rows = by_formula(x.reshape(x.shape[0] * n_groups, -1), eps).reshape(x.shape)
     return torch.addcmul(bias[:, None], rows, weight[:, None])
+
+
+@group_norm.alternative
+def with_one_hot_groups(x, n_groups, weight, bias, eps=1e-5):
+    belongs = torch.eye(n_groups, dtype=x.dtype).repeat_interleave(x.shape[1] // n_groups, dim=0)  # (C, n_groups)
+    share = belongs @ belongs.T / belongs.sum(0)[0]  # (C, C), what each channel adds to the mean of another's group
+    centred = x - (share @ x.mean(-1, keepdim=True))
+    variance = share @ centred.square().mean(-1, keepdim=True)
+    return centred / (variance + eps) ** 0.5 * weight[:, None] + bias[:, None]
 
 
 # ----------------------------------------------------------------------------------------------- feature_encoder
@@ -1600,9 +1820,10 @@ def silence_and_sound(draw: Draw):
 
 @feature_encoder.hidden_case(group="edge")
 def encoder_in_double_precision(draw: Draw):
-    """numbers in float64"""
-    layers = _layers(draw, [3, 2], [4, 3], [2, 2])
-    return draw.normal(2, 24).double(), [{**layer, "weight": layer["weight"].double()} for layer in layers]
+    """numbers in float64, so far from zero that float32 would lose what the filters let through"""
+    layers = [{**layer, "weight": layer["weight"].double()} for layer in _layers(draw, [3, 2], [4, 3], [2, 2])]
+    layers[0]["weight"] -= layers[0]["weight"].mean(-1, keepdim=True)
+    return draw.normal(2, 24).double() + 1e6, layers
 
 
 @feature_encoder.case(group="seven layers")
@@ -1786,8 +2007,33 @@ def by_recursion_over_layers(x, layers):
 
 @conv1d.hidden_case(group="edge")
 def many_clips_and_channels(draw: Draw):
-    """six clips of seven channels"""
-    return draw.normal(6, 7, 11), draw.normal(3, 7, 4), draw.normal(3)
+    """eleven clips of seven channels"""
+    return draw.normal(11, 7, 11), draw.normal(3, 7, 4), draw.normal(3)
+
+
+@conv1d.hidden_case(group="edge", gradient=False)
+def as_many_channels_as_wav2vec(draw: Draw):
+    """512 channels"""
+    return arguments(draw.normal(1, 512, 9), draw.normal(6, 512, 3, scale=0.025), stride=2)
+
+
+@conv1d.hidden_case(group="bias", gradient=False)
+def as_many_filters_as_wav2vec(draw: Draw):
+    """512 filters of ten taps with a bias, five samples apart"""
+    return draw.normal(1, 1, 63), draw.normal(512, 1, 10, scale=0.3), draw.normal(512), 5
+
+
+@conv1d.hidden_case(group="stride", gradient=False, seconds=20.0)
+def a_whole_second(draw: Draw):
+    """a second through one filter, two samples apart"""
+    return arguments(draw.normal(1, 1, 16_000 + draw.integer(0, 9)), draw.normal(1, 1, 10, scale=0.3), stride=2)
+
+
+@conv1d.hidden_case(group="stride", gradient=False)
+def as_long_as_a_vector_sees(draw: Draw):
+    """windows of 400, some hundred samples apart"""
+    stride = draw.integer(321, 420)
+    return arguments(draw.normal(2, 1, draw.integer(2_000, 2_300)), draw.normal(3, 1, 400, scale=0.05), stride=stride)
 
 
 @conv1d.hidden_case(group="bias")
@@ -1820,6 +2066,12 @@ def nine_layers_seen(draw: Draw):
     return [draw.integer(2, 6) for _ in range(9)], [draw.integer(1, 3) for _ in range(9)]
 
 
+@gelu.hidden_case(group="extremes", gradient=False)
+def as_wide_as_the_encoder(draw: Draw):
+    """512 channels of some frames, (B, C, T)"""
+    return draw.normal(2, 512, draw.integer(11, 20), scale=3.0)
+
+
 @gelu.hidden_case(group="extremes")
 def many_numbers_in_four_axes(draw: Draw):
     """hundreds of numbers in four axes"""
@@ -1833,7 +2085,44 @@ def many_long_clips(draw: Draw):
     return x, 2, draw.normal(4), draw.normal(4)
 
 
+@group_norm.hidden_case(group="number of groups", gradient=False)
+def as_in_wav2vec(draw: Draw):
+    """512 channels, each alone"""
+    return _uneven(draw, 1, 512, draw.integer(60, 90)), 512, *_affine(draw, 512)
+
+
+@group_norm.hidden_case(group="number of groups", gradient=False)
+def many_groups_of_many(draw: Draw):
+    """96 channels in sixteen groups"""
+    return _uneven(draw, 2, 96, draw.integer(60, 90)), 16, *_affine(draw, 96)
+
+
+@group_norm.hidden_case(group="edge", gradient=False)
+def many_clips_far_from_zero(draw: Draw):
+    """five clips that lie far from zero, all channels together"""
+    return _far(draw, 5, 4, 50), draw.choice((1, 4)), draw.uniform(4, low=0.3, high=0.8), draw.normal(4)
+
+
+@group_norm.hidden_case(group="edge", gradient=False)
+def nine_clips_of_a_second(draw: Draw):
+    """nine clips as long as wav2vec 2.0's first layer makes of a second, growing louder"""
+    x = draw.normal(9, 2, 3_199) * torch.linspace(0.5, 3.0, 3_199)
+    return x, draw.choice((1, 2)), *_affine(draw, 2)
+
+
+@feature_encoder.hidden_case(group="edge")
+def a_layer_that_keeps_the_shape(draw: Draw):
+    """a layer in the middle that leaves as many frames and channels as it gets"""
+    return draw.normal(2, 31), _layers(draw, [3, 3, 4], [4, 1, 2], [3, 1, 2])
+
+
+@feature_encoder.hidden_case(group="seven layers", gradient=False, seconds=20.0)
+def as_wide_as_the_notebook(draw: Draw):
+    """wav2vec 2.0's seven layers on a quarter of a second, sixteen channels wide and 512 at the end"""
+    return draw.normal(1, draw.integer(3_900, 4_200)), _layers(draw, [16] * 6 + [512], list(KERNELS), list(STRIDES))
+
+
 @feature_encoder.hidden_case(group="edge", gradient=False)
-def nine_layers_for_five_clips(draw: Draw):
-    """five clips through nine layers"""
-    return draw.normal(5, 600), _layers(draw, [3, 4, 3, 4, 3, 4, 3, 4, 2], [3] * 9, [2, 2, 2, 1, 1, 1, 1, 1, 1])
+def nine_layers_for_eleven_clips(draw: Draw):
+    """eleven clips through nine layers"""
+    return draw.normal(11, 600), _layers(draw, [3, 4, 3, 4, 3, 4, 3, 4, 2], [3] * 9, [2, 2, 2, 1, 1, 1, 1, 1, 1])
