@@ -8,7 +8,6 @@ of Linux does not: memory in all, and the end of everything when the kernel ends
 
 import contextlib
 import os
-import resource
 import select
 import signal
 import socket
@@ -168,6 +167,8 @@ def _hide(new: Path, path: Path) -> None:
 
 
 def _limit(limits: Limits) -> None:
+    import resource  # not on Windows, where this module is imported too
+
     now = _kib("/proc/self/status", ("VmData:",)) * 1024
     for what, most in (
         (resource.RLIMIT_CORE, 0),

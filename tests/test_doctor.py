@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
-from grader import doctor
-from grader.doctor import SandboxFeatures
+from grader import confine, doctor
 
 
 @pytest.fixture
@@ -251,24 +250,19 @@ def test_an_uncompiled_torch_is_fine_where_bytecode_is_written(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("features", "state", "level"),
-    [
-        (SandboxFeatures(namespaces=True, seccomp=True, landlock=7), "ok", "full: namespaces, seccomp, Landlock ABI 7"),
-        (SandboxFeatures(namespaces=True, seccomp=True), "ok", "full: namespaces, seccomp"),
-        (SandboxFeatures(seccomp=True, landlock=4), "warn", "partial"),
-        (SandboxFeatures(seccomp=True, root=True), "warn", "none: seccomp, as root"),
-        (SandboxFeatures(), "warn", "none: no features"),
-    ],
+    ("reason", "state", "found"),
+    [("", "ok", "on, as "), ("unshare: not permitted", "warn", "none: student code has your own rights (unshare")],
 )
-def test_the_sandbox_finding_says_what_level_is_possible(features, state, level):
-    finding = doctor.sandbox(features)
+def test_the_sandbox_finding_says_whether_student_code_is_confined(monkeypatch, reason, state, found):
+    monkeypatch.setattr(doctor, "missing", lambda: reason)
+    finding = doctor.sandbox()
     assert finding.state == state
-    assert finding.found.startswith(level)
+    assert finding.found.startswith(found)
 
 
-def test_other_systems_have_no_sandbox_and_nothing_fails(monkeypatch):
+def test_other_systems_have_no_sandbox_and_say_so(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert doctor.sandbox(doctor.sandbox_features()).state == "warn"
+    assert "only Linux" in confine.supported()
 
 
 def test_no_course_here_is_a_finding(monkeypatch):
