@@ -5,14 +5,25 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812  (its name everywhere)
-from transformers import BertConfig, HubertConfig, OpenAIGPTConfig, SpeechT5Config, T5Config, Wav2Vec2Config
+from transformers import (
+    BertConfig,
+    HubertConfig,
+    OpenAIGPTConfig,
+    SpeechT5Config,
+    T5Config,
+    Wav2Vec2Config,
+    WhisperConfig,
+    WhisperModel,
+)
 from transformers.models.speecht5.modeling_speecht5 import SpeechT5ScaledPositionalEncoding
 from transformers.models.whisper.modeling_whisper import sinusoids as transformers_sinusoids
 from whisper.model import AudioEncoder, ModelDimensions, ResidualAttentionBlock, TextDecoder, Whisper
 from whisper.model import sinusoids as openai_sinusoids
 from whisper.tokenizer import get_tokenizer
 
+from grader.answer import answer
 from grader.exercises import transformer
+from grader.judge import judge
 from tests.conftest import ROOT
 
 SOURCE = (ROOT / "solutions/06_transformer/06_transformer.py").read_text(encoding="utf-8")
@@ -212,7 +223,81 @@ def test_the_token_table_is_half_of_tiny_and_a_twentieth_of_large():
         )
 
 
+def test_the_blocks_of_the_hint_counted_by_pytorch():
+    sizes = [
+        sum(one.numel() for one in kind(2, 1, 8).parameters()) - 2 * attentions  # PyTorch's keys have a bias
+        for kind, attentions in ((torch.nn.TransformerEncoderLayer, 1), (torch.nn.TransformerDecoderLayer, 2))
+    ]
+    assert sizes == [72, 98]
+    assert "22 + 42 + 2·4 = 72" in SOURCE
+    assert transformer.whisper_parameter_count(1, 9, 2, 3, 2, 1, 3, 2) == 40 + 3 * 72 + 2 * 98
+
+
+def test_transformers_counts_the_sinusoids_as_parameters():
+    n_mels, _, n_vocab, _, d, n_heads, layers, _ = SIZES["tiny"]
+    per_side = {"layers": layers, "attention_heads": n_heads, "ffn_dim": 4 * d}
+    blocks = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in per_side.items()}
+    with torch.device("meta"):
+        model = WhisperModel(WhisperConfig(d_model=d, num_mel_bins=n_mels, vocab_size=n_vocab, **blocks))
+    assert sum(one.numel() for one in model.parameters()) == 37_184_640 + 1_500 * d
+    assert sum(one.numel() for one in model.parameters() if one.requires_grad) == 37_184_640
+
+
+def test_the_published_figures_are_above_the_count_and_turbos_holds_the_sinusoids():
+    published = {"tiny": 39, "base": 74, "small": 244, "medium": 769, "large": 1_550, "large-v3": 1_550, "turbo": 809}
+    counts = {name: transformer.whisper_parameter_count(*size) for name, size in SIZES.items()}
+    above = {name: 1e6 * said / counts[name] - 1 for name, said in published.items()}
+    assert [f"{above[name]:.1%}" for name in ("tiny", "large")] == ["4.9%", "0.6%"]
+    stored = {name: counts[name] + size[1] * size[4] for name, size in SIZES.items()}
+    assert round(stored["turbo"] / 1e6) == published["turbo"]
+    assert [f"{1e6 * published[name] / stored[name] - 1:.1%}" for name in ("tiny", "large")] == ["3.3%", "0.4%"]
+    assert all(1e6 * (published[name] - 0.5) > stored[name] for name in ("tiny", "base", "small", "medium"))
+    assert 1e6 * (published["large"] - 5) > stored["large"]  # rounded to ten millions
+
+
+# ------------------------------------------------------------------------------------------------- what is noticed
+
+
+def test_numbers_that_are_nan_are_not_called_causal():
+    def nothing_seen(y, memory, params, n_heads):
+        left = torch.ones(y.shape[1], y.shape[1], dtype=torch.bool).tril(-1)
+        return transformer._decoder(y, memory, params, n_heads, left=left)
+
+    for wrong in (nothing_seen, lambda y, memory, params, n_heads: y * math.nan):
+        verdict = judge(transformer.decoder_block, lambda question, wrong=wrong: answer(wrong, question), practice=True)
+        found = {outcome.case.name: outcome.finding for outcome in verdict.outcomes}
+        assert "NaN" in found["later_tokens_change_nothing"].says
+        assert not verdict.groups["causality"]
+
+
+@pytest.mark.parametrize(
+    ("combine", "mistake"),
+    [
+        (lambda x, table: x + table(*x.shape[1:]), "never_exchanged"),
+        (lambda x, table: x + table(*x.mT.shape[1:]), "positions_too_early"),
+        (lambda x, table: x + table(*x.mT.shape[1:]).mT, "time_still_last"),
+        (lambda x, table: x.reshape(x.mT.shape) + table(*x.mT.shape[1:]), "reshaped"),
+    ],
+)
+def test_a_stem_that_does_not_exchange_time_and_channels_is_told_so(combine, mistake):
+    def table(length, channels):
+        half = channels // 2
+        angles = torch.arange(length)[:, None] * 10_000 ** (-torch.arange(half) / (half - 1))
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+    def stem(mel, w1, b1, w2, b2):
+        return combine(F.gelu(F.conv1d(F.gelu(F.conv1d(mel, w1, b1, padding=1)), w2, b2, stride=2, padding=1)), table)
+
+    verdict = judge(transformer.whisper_stem, lambda question: answer(stem, question), practice=True)
+    assert verdict.diagnosis.mistake == mistake
+
+
 # ------------------------------------------------------------------------------------------- what the notebook says
+
+
+def test_two_gelus_leave_at_most_a_fourteenth_below_zero():
+    lowest = F.gelu(F.gelu(torch.linspace(-10, 10, 20_001))).min()
+    assert lowest.item() == pytest.approx(-0.0735, abs=5e-5)
 
 
 def test_the_models_in_the_picture_have_the_sizes_of_their_configurations():
