@@ -209,7 +209,7 @@ def _same(before: Any, after: Any) -> bool:
             isinstance(after, torch.Tensor)
             and before.shape == after.shape
             and before.dtype == after.dtype
-            and torch.equal(_bits(before), _bits(after))
+            and torch.equal(codec.raw_bytes(before), codec.raw_bytes(after))  # bytes: NaN equals NaN
         )
     if isinstance(before, list | tuple):
         if type(before) is not type(after) or len(before) != len(after):
@@ -220,12 +220,6 @@ def _same(before: Any, after: Any) -> bool:
             return False
         return all(_same(before[key], after[key]) for key in before)
     return before is after or before == after
-
-
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor's bytes, so that NaN equals NaN."""
-    plain = tensor.detach().contiguous().view(-1)
-    return plain.view(torch.uint8) if plain.numel() else plain
 
 
 def _text(error: BaseException) -> str:

@@ -129,9 +129,8 @@ class _Writer:
         if name not in _DTYPES or tensor.layout is not torch.strided or tensor.device.type == "meta":
             return ["?", [f"torch.Tensor of dtype {name}, layout {tensor.layout}", ""]]
         self._grow(tensor.numel() * tensor.element_size())
-        plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
-        self.buffers.append(plain.view(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
-        return ["T", [name, list(plain.shape), str(tensor.device)]]
+        self.buffers.append(raw_bytes(tensor.cpu()).numpy().tobytes())
+        return ["T", [name, list(tensor.shape), str(tensor.device)]]
 
     def _array(self, array: np.ndarray) -> list:
         self._grow(array.nbytes)
@@ -145,6 +144,13 @@ class _Writer:
         self.size += count
         if self.size > MAX_BYTES:
             raise CodecError(f"it takes more than {MAX_BYTES // 2**20} MiB")
+
+
+def raw_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor's elements, row by row, as `(bytes,)` uint8."""
+    plain = tensor.detach().resolve_conj().resolve_neg().reshape(-1)
+    # a copy: `contiguous` leaves a single element its stride, whatever that is
+    return torch.empty(plain.shape, dtype=plain.dtype).copy_(plain).view(torch.uint8)
 
 
 class _Reader:

@@ -23,7 +23,11 @@ _answers: WeakKeyDictionary[Question, dict[str, Answer]] = WeakKeyDictionary()
 #: For each kind of finding: what to call the mistake, and what helps.
 _FORMS = {
     "missing": ("not written yet", "Replace `raise NotImplementedError` with your code, then run the cell again."),
-    "time": ("takes too long", "Try it by hand on a tiny input, and look for a loop that does not end."),
+    "time": (
+        "takes too long",
+        "Try it on a tiny input. What takes long: a loop without an end, work done again that could be kept in a "
+        "table, or many small steps where one tensor operation (or one list) would do?",
+    ),
     "none": ("returns nothing", "Is there a `return`? A function without one gives back None."),
     "modified": (
         "changes its arguments",
@@ -39,6 +43,10 @@ _FORMS = {
     ),
     "dtype": ("wrong dtype", "Results keep the dtype of the input unless the docstring says otherwise."),
     "no_error": ("does not reject bad input", "The docstring says when to raise ValueError; check for it first."),
+    "other_error": (
+        "raises another error",
+        "Look for the bad input yourself, before it reaches anything else, and `raise ValueError(...)` with a message.",
+    ),
     "nan": ("gives NaN", "Where might you divide by zero, take log of zero, or subtract infinities?"),
     "raised": (
         "raises an error",
@@ -62,6 +70,8 @@ def diagnose(exercise: Exercise, outcomes: Sequence[Outcome]) -> Diagnosis | Non
     modified = next((outcome.finding for outcome in failed if outcome.finding.kind == "modified"), None)
     if modified is not None and first.kind in ("modified", "raised") and failed[0].case.group == GRADIENT:
         return _by_form(exercise, failed, modified)  # autograd's complaint is only how it shows
+    if all(outcome.finding.kind == "modified" for outcome in failed):
+        return _by_form(exercise, failed, first)  # the values are right: no mistake gives them
     named = _misconception(exercise, outcomes)
     if named is not None:
         return Diagnosis(named.name, named.says, named.hint)

@@ -165,8 +165,12 @@ def _finding(exchange: Exchange, tolerance: Tolerance) -> Difference | None:
         if got.error == expected.error:
             return None
         if got.error is None:
-            return Difference("no_error", f"it should raise {expected.error}, but it returned a value")
-        return _trouble(got)
+            returned = "None" if got.value is None else "a value"
+            return Difference("no_error", f"it should raise {expected.error}, but it returned {returned}")
+        trouble = _trouble(got)
+        if trouble is not None and trouble.kind == "raised":
+            return Difference("other_error", f"it should raise {expected.error}; {trouble.says}")
+        return trouble
     trouble = _trouble(got)
     if trouble is not None:
         return trouble
@@ -187,7 +191,7 @@ def _trouble(got: Answer) -> Difference | None:
     if got.timed_out:
         return Difference(
             "time",
-            f"{got.message}: is there a loop that never ends, or one that could be a tensor operation?",
+            f"{got.message}: does a loop never end, or is the same worked out again and again?",
         )
     own_stub = got.line.startswith("line ") and "raise NotImplementedError" in got.line
     if got.error == "NotImplementedError" and got.line and not own_stub:

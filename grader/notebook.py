@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 import torch
 
 from grader.check import check, examine
-from grader.recordings import load_clip, load_transcript, use_hangul_font
+from grader.recordings import load_clip, load_phrase, load_transcript, phrases, use_hangul_font
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check", "examine", "load_clip", "load_transcript", "play", "show", "use_hangul_font"]
+__all__ = [
+    "check",
+    "examine",
+    "load_clip",
+    "load_phrase",
+    "load_transcript",
+    "phrases",
+    "play",
+    "show",
+    "use_hangul_font",
+]
 
 
 def play(waveform: torch.Tensor, caption: str, sample_rate: int = 16_000) -> None:

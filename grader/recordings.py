@@ -1,11 +1,11 @@
-"""The course's recordings: load one by name, read what it says, list them all; and the font that draws Hangul."""
+"""The course's recordings, whole or cut into phrases, and what is said in them; and the font that draws Hangul."""
 
 import csv
 import difflib
 import hashlib
 import io
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,21 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["Recording", "load_clip", "load_transcript", "recordings", "use_hangul_font"]
+__all__ = [
+    "Phrase",
+    "Recording",
+    "load_clip",
+    "load_phrase",
+    "load_transcript",
+    "phrases",
+    "recordings",
+    "use_hangul_font",
+]
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 HANGUL_FONT = "Sori Hangul"
+#: Of a hundred recordings, the first 13 numbers are for the test, the next 5 for validation, the rest for training.
+SPLITS = {"test": 13, "validation": 18, "training": 100}
 FIX = "To get it back: `git checkout -- data` in the course's folder, or clone the course again."
 
 
@@ -36,6 +47,21 @@ class Recording:
     source: str
     licence: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One row of `data/segments.tsv`: some words out of a recording.
+
+    `name` is the recording's, `start` and `end` are seconds in it, `text` holds only words of a vocabulary of 63;
+    `split` is "training", "validation" or "test", the same for all phrases of a recording.
+    """
+
+    name: str
+    start: float
+    end: float
+    text: str
+    split: str
 
 
 def recordings() -> list[Recording]:
@@ -81,6 +107,29 @@ def load_transcript(name: str) -> str:
     return _find(name).text
 
 
+def phrases(split: str | None = None) -> list[Phrase]:
+    """The phrases of one split, "training", "validation" or "test", or of all three; in the order of their table.
+
+    The splits share no recording, so that no held-out phrase has a neighbour in the training.
+
+    Raises:
+        ValueError: where there is no such split.
+        FileNotFoundError: where the table is missing.
+    """
+    if split not in (None, *SPLITS):
+        raise ValueError(f"split is one of {', '.join(map(repr, SPLITS))}, or None for all, not {split!r}")
+    return [phrase for phrase in _phrases(DATA) if split in (None, phrase.split)]
+
+
+def load_phrase(phrase: Phrase) -> "torch.Tensor":
+    """The samples of a phrase, cut out of its recording: float32 `(T,)` at 16 kHz, T = (end − start) · 16 000 rounded.
+
+    Raises as `load_clip` does.
+    """
+    start, end = round(phrase.start * 16_000), round(phrase.end * 16_000)
+    return _cached_clip(DATA, phrase.name)[start:end].clone()
+
+
 def use_hangul_font() -> None:
     """Let matplotlib draw Hangul: the shipped font becomes the fallback for what the usual font cannot draw.
 
@@ -117,6 +166,31 @@ def _table(folder: Path) -> dict[str, Recording]:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     kinds = {field.name: field.type for field in fields(Recording)}
     return {row["name"]: Recording(**{key: kinds[key](value) for key, value in row.items()}) for row in rows}
+
+
+@cache
+def _phrases(folder: Path) -> list[Phrase]:
+    """Every phrase of a data folder's table."""
+    path = folder / "segments.tsv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. {FIX}")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [
+        Phrase(row["name"], float(row["start"]), float(row["end"]), row["text"], _split(row["name"])) for row in rows
+    ]
+
+
+def _split(name: str) -> str:
+    """The split of a recording: drawn by its name, so that it never changes."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()) % 100
+    return next(split for split, below in SPLITS.items() if number < below)
+
+
+@lru_cache(maxsize=4)
+def _cached_clip(_folder: Path, name: str) -> "torch.Tensor":
+    """A clip that is not decoded again for each of its phrases."""
+    return load_clip(name)
 
 
 def _find(name: str) -> Recording:

@@ -74,5 +74,7 @@ class Verdict:
         if self.fraction > 0.0:
             return "partial"
         return (
-            "error" if kinds <= {"raised", "blocked", "time", "kernel"} and not any(self.groups.values()) else "failed"
+            "error"
+            if kinds <= {"raised", "other_error", "blocked", "time", "kernel"} and not any(self.groups.values())
+            else "failed"
         )

@@ -137,3 +137,14 @@ def test_a_message_cut_anywhere_is_refused():
     for end in range(len(whole)):
         with pytest.raises(CodecError):
             decode(whole[:end])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64, torch.bool])
+def test_a_single_element_with_an_odd_stride_crosses(dtype):
+    one = torch.zeros(1, 7, dtype=dtype)[:, -1]
+    assert one.stride() == (7,)
+    assert decode(encode(one)).equal(one)
+
+
+def test_an_empty_tensor_crosses():
+    assert decode(encode(torch.zeros(0, 3))).shape == (0, 3)
