@@ -21,7 +21,8 @@ class Unit:
     """One unit as its author wrote it.
 
     `points` are those of each exercise in order; `demos` are the sources of the cells that grading leaves out,
-    `given` those of the other cells that run as the author wrote them; `checks` are the visible parts of the check
+    `given` those of the other cells that run as the author wrote them, `training` those of them that train what an
+    exercise needs and so have a time limit of their own; `checks` are the visible parts of the check
     cells, by exercise; `marks` is nbgrader's metadata of every graded or solved cell, by grade_id.
     """
 
@@ -29,6 +30,7 @@ class Unit:
     points: dict[str, float]
     demos: frozenset[str]
     given: frozenset[str]
+    training: frozenset[str]
     checks: dict[str, str]
     marks: dict[str, dict]
 
@@ -76,6 +78,7 @@ def _load_unit(path: Path, name: str, _modified: int) -> Unit:
     points: dict[str, float] = {}
     demos: set[str] = set()
     given: set[str] = set()
+    training: set[str] = set()
     checks: dict[str, str] = {}
     marks: dict[str, dict] = {}
     for cell in jupytext.read(path).cells:
@@ -88,8 +91,11 @@ def _load_unit(path: Path, name: str, _modified: int) -> Unit:
             checks[exercise] = visible(cell.source)
             given.add(checks[exercise])
         elif cell.cell_type == "code" and not found:
-            (demos if "demo" in cell.metadata.get("tags", []) else given).add(cell.source.strip())
-    return Unit(name, points, frozenset(demos), frozenset(given), checks, marks)
+            tags = cell.metadata.get("tags", [])
+            (demos if "demo" in tags else given).add(cell.source.strip())
+            if "training" in tags and "demo" not in tags:
+                training.add(cell.source.strip())
+    return Unit(name, points, frozenset(demos), frozenset(given), frozenset(training), checks, marks)
 
 
 def visible(source: str) -> str:

@@ -26,6 +26,8 @@ from grader.verdict import Verdict
 CELL_SECONDS = 60.0
 #: How long all cells of one notebook may run, in seconds.
 NOTEBOOK_SECONDS = 900.0
+#: How long a cell may run that trains what an exercise needs, in seconds; added to the notebook's time.
+TRAINING_SECONDS = 900.0
 #: How many cells besides the exercises' own may end the kernel before the rest of a notebook is given up.
 MAX_RESTARTS = 3
 
@@ -73,29 +75,32 @@ def examine_notebook(
     confined: bool = True,
     cell_seconds: float = CELL_SECONDS,
     notebook_seconds: float = NOTEBOOK_SECONDS,
+    training_seconds: float = TRAINING_SECONDS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Graded:
     """Run the notebook's cells in a fresh kernel and judge every exercise of `unit` on inputs drawn from `seed`.
 
-    The unit's own demo cells, unchanged, are left out until an answer lacks a name. A cell that fails costs only
+    The unit's own demo cells, unchanged, are left out until an answer lacks a name; its own training cells,
+    unchanged, may take `training_seconds`. A cell that fails costs only
     what depends on it; a kernel that dies is replaced and the cells before are run again. An exercise whose cells
     are gone is judged at the end. The notebook's cells receive the outputs of the run; `progress(done, all)` is
     called after each cell. The kernel is confined by the sandbox, or, where `confined` is False, is a stock kernel
     with the rights of this process.
     """
-    limits = _Limits(cell_seconds, time.monotonic() + notebook_seconds)
+    whole = notebook_seconds + training_seconds * len(unit.training)
+    limits = _Limits(cell_seconds, training_seconds, time.monotonic() + whole)
     return _Examination(notebook, unit, seed, folder, confined, limits, progress).run()
 
 
 @dataclass(frozen=True)
 class _Limits:
     cell_seconds: float
+    training_seconds: float
     end: float
 
-    @property
-    def left(self) -> float:
+    def left(self, *, training: bool = False) -> float:
         """Seconds that the next cell may take."""
-        return min(self.cell_seconds, self.end - time.monotonic())
+        return min(self.training_seconds if training else self.cell_seconds, self.end - time.monotonic())
 
 
 class _OutOfTimeError(Exception):
@@ -183,7 +188,7 @@ class _Examination:
             says = f"This cell ended the kernel{': ' + why if why else ''}. The cells after it ran without it."
             cell.outputs = [_error("KernelDied", says)]
             return
-        seconds = self.limits.left
+        seconds = self.limits.left(training=cell.source.strip() in self.unit.training)
         if seconds <= 0:
             raise _OutOfTimeError
         source, cell.source = cell.source, visible(cell.source)
@@ -199,7 +204,7 @@ class _Examination:
     def _ask(self, client: CellClient, names: list[str]) -> None:
         for name in names:
             if name not in self.verdicts:
-                if self.limits.left <= 0:
+                if self.limits.left() <= 0:
                     raise _OutOfTimeError
                 try:
                     verdict = judge(find_exercise(name), _Asker(client, name), self.seed)

@@ -40,7 +40,8 @@ class Question:
 
     `cotangents` asks for gradients too: one tensor for each floating tensor in the result, in order.
     `forbids` are dotted names of library functions (`"numpy.convolve"`), and PyTorch's own operators
-    (`"aten::convolution"`), that raise while the call runs.
+    (`"aten::convolution"`), that raise while the call runs. `probe` names a function of `grader.probes` that makes
+    the call instead, `probe(function, *args, **kwargs)`: for functions of what cannot cross, such as a model.
     """
 
     args: tuple = ()
@@ -48,6 +49,7 @@ class Question:
     cotangents: tuple[torch.Tensor, ...] | None = None
     forbids: tuple[str, ...] = ()
     seconds: float = 5.0
+    probe: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class Exercise:
         differentiable: bool,
         tolerance: Tolerance,
         forbids: tuple[str, ...],
+        trained: bool,
     ) -> None:
         self.name = oracle.__name__
         self.unit = unit
@@ -144,6 +147,7 @@ class Exercise:
         self.differentiable = differentiable
         self.tolerance = tolerance
         self.forbids = forbids
+        self.trained = trained
         self.misconceptions: list[Misconception] = []
         self.alternatives: list[Callable] = []
         self._cases: list[Case] = []
@@ -227,15 +231,17 @@ def exercise(
     differentiable: bool = False,
     tolerance: Tolerance | None = None,
     forbids: tuple[str, ...] = (),
+    trained: bool = False,
 ) -> Callable[[Callable], Exercise]:
     """Turn an oracle into an exercise of `unit` and register it under the function's name.
 
     `differentiable` adds the gradient group; `forbids` names what raises while the learner's function runs, as in
-    `Question`.
+    `Question`. `trained` says that the function needs what a training cell makes: the audit, which runs no such cell,
+    goes without the solution.
     """
 
     def add(oracle: Callable) -> Exercise:
-        made = Exercise(oracle, unit, differentiable, tolerance or Tolerance(), forbids)
+        made = Exercise(oracle, unit, differentiable, tolerance or Tolerance(), forbids, trained)
         known = _registry.get(made.name)
         if known is not None and known.oracle.__module__ != oracle.__module__:
             raise ExerciseError(f"two exercises are named {made.name}: in {known.unit} and in {unit}")
