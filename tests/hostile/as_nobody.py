@@ -1,4 +1,4 @@
-"""`python -m tests.hostile.as_nobody FOLDER …` runs this folder's tests as the user nobody; started as root.
+"""`python -m tests.hostile.as_nobody FOLDER TEST…` runs tests as the user nobody; started as root.
 
 Folders on the way to Python or to the course that only root may pass are replaced, in a mount namespace of this
 process alone, by ones that anybody may pass.
@@ -33,8 +33,8 @@ def main(folder: Path, arguments: list[str]) -> None:
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
-    pytest = [sys.executable, "-m", "pytest", "tests/hostile/test_hostile.py", "-p", "no:cacheprovider"]
-    os.execve(sys.executable, [*pytest, "-p", "no:xdist", f"--basetemp={folder / 'pytest'}", *arguments], environment)
+    pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    os.execve(sys.executable, [*pytest, f"--basetemp={folder / 'pytest'}", *arguments], environment)
 
 
 def _open(closed: Path, needed: list[Path], folder: Path) -> None:

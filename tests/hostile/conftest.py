@@ -35,7 +35,7 @@ class Trap:
         for cell in notebook.cells:
             if grade_id(cell) == "check_num_samples" and hostile.metadata:
                 cell.metadata.update({**hostile.metadata, "nbgrader": _forged(cell, hostile)})
-        about = f"ROOT, PORT = {str(self.root)!r}, {self.port}\n"
+        about = f"ROOT, PORT, ABSTRACT = {str(self.root)!r}, {self.port}, {_abstract()!r}\n"
         notebook.cells.insert(2, nbformat.v4.new_code_cell(about + hostile.code))
         return notebook
 
@@ -58,6 +58,11 @@ class Trap:
         return digest.hexdigest()
 
 
+def _abstract() -> str:
+    """The name of this process's server on an abstract socket."""
+    return f"\0sori-hostile-test-{os.getpid()}"
+
+
 def _forged(cell: NotebookNode, hostile: Hostile) -> object:
     forged = hostile.metadata.get("nbgrader", {})
     return {**cell.metadata["nbgrader"], **forged} if isinstance(forged, dict) else forged
@@ -77,7 +82,7 @@ def trap(tmp_path_factory) -> Iterator[Trap]:
     (root / "gradebook" / "submitted" / "mallory" / UNIT).mkdir(parents=True)
     os.environ["GRADER_SEED"] = os.environ["SORI_TEST_SECRET"] = SECRET
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as abstract:
-        abstract.bind("\0sori-hostile-test")
+        abstract.bind(_abstract())
         abstract.listen()
         for server in (tcp, abstract):
             threading.Thread(target=_tell, args=(server,), daemon=True).start()

@@ -192,7 +192,7 @@ NETWORK = [
     ),
     Hostile(
         "calls_an_abstract_socket",
-        "import socket\ntry:\n    line = socket.socket(socket.AF_UNIX)\n    line.connect('\\0sori-hostile-test')\n"
+        "import socket\ntry:\n    line = socket.socket(socket.AF_UNIX)\n    line.connect(ABSTRACT)\n"
         "    print(line.recv(100))\nexcept OSError as error: print(error)",
     ),
 ]
