@@ -78,13 +78,14 @@ def _mistake(verdict: Verdict) -> str:
     assert diagnosis is not None
     seen = any(outcome.finding and outcome.finding.says == diagnosis.says for outcome in verdict.outcomes)
     says = f"{diagnosis.mistake}." if seen else diagnosis.says
+    return _capitalised(says)
+
+
+def _capitalised(says: str) -> str:
+    """With a capital at the start, unless that is a symbol: x, ε and n_fft stay as they are written in the text."""
     first = says.split(" ", 1)[0]
-    # x, ε, n_fft stay as they are written in the text
-    return (
-        says[:1].upper() + says[1:]
-        if first.isascii() and (first == "a" or first.isalpha() and len(first) > 1)
-        else says
-    )
+    word = first.isascii() and first.isalpha() and (len(first) > 1 or first == "a")
+    return says[:1].upper() + says[1:] if word else says
 
 
 def _group_line(verdict: Verdict, group: str) -> str:
