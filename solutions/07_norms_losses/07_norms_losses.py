@@ -27,7 +27,8 @@
 #
 # 1. tell norm, L1, MSE and RMSE apart, work them and their gradients out with a pencil, and leave padding out;
 # 2. explain why a model that is trained to be right on average sounds blurred, and what a GAN loss adds;
-# 3. write the losses for durations (FastSpeech 2), vocoders (HiFi-GAN) and tokens (Whisper).
+# 3. write the losses for durations (FastSpeech 2), for turning spectrograms into sound (HiFi-GAN), and for tokens
+#    (Whisper).
 
 # %% tags=["setup"]
 # Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
@@ -69,7 +70,7 @@ for number in (0, 1, 2):
 # with a recording. The recording is called the **ground truth**, in short **GT**: what we decide to call right.
 #
 # But there are many recordings of these words in this course, and the text does not say which one is meant. We take
-# seven; below are three of them. **Look:** when does the first vowel begin? Where does the dark gap before the [t] lie?
+# seven; below are three of them. **Look:** where does the dark gap before the [t] of "enter" lie in each?
 
 # %% tags=["demo"]
 mel_amplitude = torchaudio.transforms.MelSpectrogram(
@@ -129,6 +130,8 @@ print("all takes:", tuple(takes.shape), "= (takes, bands, frames)")
 #
 # - A number may be 0, or as large as $10^{22}$.
 # - Gradients are compared too. The slope of $|x|$ at exactly 0 counts as 0.
+# - Here and in all exercises of this unit the result keeps the dtype of the input. What comes in as float64 must not be
+#   float32 on the way: ten digits are compared.
 #
 # <details><summary>Hint 1: two steps</summary>
 #
@@ -190,9 +193,11 @@ show(
 #
 # Write $\|x\|_2 = \sqrt{\sum_i x_i^2}$ over the last axis.
 #
-# - The zero vector has length 0, and there **the gradient must be 0**. Think: the slope of $\sqrt s$ is
+# - The zero vector has length 0, exactly, and there **the gradient must be 0**. Think: the slope of $\sqrt s$ is
 #   $1/(2\sqrt s)$. What is it at $s = 0$, and what does the chain rule multiply it with?
-# - Short vectors must come out right too. A constant added under the root is not the answer.
+# - Short vectors must come out right in proportion, down to lengths of $10^{-15}$. So a constant under the root is not
+#   the answer, however small, nor is a lower limit (`clamp`). Even shorter ones are not asked for: below about
+#   $10^{-19}$ the squares become too small for float32.
 #
 # <details><summary>Hint 1: what goes wrong at 0</summary>
 #
@@ -230,6 +235,8 @@ print(l2_norm(torch.tensor([0.5, -1.0, -1.0])), "expected: √2.25 = 1.5")
 silent = torch.tensor([[3.0, 4.0], [0.0, 0.0]], requires_grad=True)
 l2_norm(silent).sum().backward()
 print(silent.grad, "expected: [[0.6, 0.8], [0, 0]], the direction of each vector, and no nan")
+print(l2_norm(torch.zeros(3)).item(), "expected: 0.0, and not nearly 0")
+print(l2_norm(torch.tensor([3e-7, 4e-7])), "expected: 5.0000e-07")
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(l2_norm)
 ### END HIDDEN TESTS
@@ -267,11 +274,12 @@ print(f"one error of 4:   L1 {l1_norm(single):.0f}, L2 {l2_norm(single):.0f}")
 # | L1 norm | $\sum \lvert e_i\rvert$ | 2.5 |
 # | L1 loss, **MAE**, mean absolute error | $\frac1n\sum \lvert e_i\rvert$ | 2.5 / 3 = 0.833 |
 # | L2 norm | $\sqrt{\sum e_i^2}$ | 1.5 |
+# | squared L2 norm | $\sum e_i^2$ | 2.25 |
 # | L2 loss, **MSE**, mean squared error | $\frac1n\sum e_i^2$ | 2.25 / 3 = 0.75 |
 # | **RMSE**, root mean squared error | $\sqrt{\frac1n\sum e_i^2}$ | √0.75 = 0.866 |
 #
-# You will read that the L2 norm "is the mean of the squares", or that the L2 loss is "the L2 norm of the error". Four
-# numbers of the table go by the name L2 somewhere, and they are not the same. The cell below says how they hang
+# You will read that the L2 norm "is the mean of the squares", or that the L2 loss is "the L2 norm of the error". The
+# last four numbers of the table all go by the name L2 somewhere, and they are not the same. The cell below says how they hang
 # together: $\mathrm{MSE} = \|e\|_2^2 / n$, with no root and a mean; $\mathrm{RMSE} = \|e\|_2 / \sqrt n$.
 
 # %% tags=["demo"]
@@ -350,6 +358,9 @@ from grader.notebook import examine; examine(l1_loss)
 #
 # Write the mean of the squared errors over all numbers, with the same rule about shapes. No root.
 #
+# - Numbers may lie far from 0: for 10 001 against 10 000 the loss is 1. Multiplied out, $a^2 - 2ab + b^2$, it would not
+#   be, because float32 keeps seven digits only.
+#
 # <details><summary>Hint 1: what changes</summary>
 #
 # Compared with the L1 loss, one word.
@@ -385,6 +396,7 @@ def mse_loss(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 check(mse_loss)
 print(mse_loss(torch.tensor([2.5, 2.0, 0.0]), torch.tensor([2.0, 3.0, 1.0])), "expected: 2.25 / 3 = 0.75")
 print(mse_loss(torch.tensor([[1.0, 5.0]]), torch.tensor([[2.0, 5.0]])), "expected: (1 + 0) / 2 = 0.5")
+print(mse_loss(torch.tensor([10_001.0]), torch.tensor([10_000.0])), "expected: 1")
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(mse_loss)
 ### END HIDDEN TESTS
@@ -392,10 +404,10 @@ from grader.notebook import examine; examine(mse_loss)
 # %% [markdown] lang="en"
 # ### One outlier, under both
 #
-# Look at one single number of the picture: the level of band 20, 40 ms after the start. In six takes the voice has not
-# begun; in take 3 it has. Suppose the model must give *one* number $c$ for this place, because the text is the same
-# seven times. The curves show your two losses for every $c$. **Predict** where each has its lowest point: near the six,
-# near the one, or in between?
+# Look at one single number of the picture: the level of band 20, 40 ms after the start. In five takes the voice has not
+# begun, in take 2 it is just about to, in take 3 it has. Suppose the model must give *one* number $c$ for this place,
+# because the text is the same seven times. The curves show your two losses for every $c$. **Predict** where each has its
+# lowest point: near the five, near the one of take 3, or in between?
 
 # %% tags=["demo"]
 levels = takes[:, 20, 4]  # (7,)
@@ -416,15 +428,15 @@ for axes, (name, (curve, colour)) in zip(pair, curves.items(), strict=True):
 lowest = {name: guesses[curve.argmin()].item() for name, (curve, _) in curves.items()}
 show(
     figure,
-    f"The L1 loss is lowest at {lowest['L1 loss']:.2f}, among the six silent takes; the L2 loss at "
+    f"The L1 loss is lowest at {lowest['L1 loss']:.2f}, among the five silent takes; the L2 loss at "
     f"{lowest['L2 loss']:.2f}, where no take is.",
 )
 print(f"median of the seven {levels.median():.2f}, mean {levels.mean():.2f}")
 
 # %% [markdown] lang="en"
 # The answer that suits L2 best is the **mean**; the answer that suits L1 best is the **median**, the value in the
-# middle when all are sorted. One outlier drags the mean along, and moves the median hardly at all. The mean here is a
-# level that occurs in no recording: a voice that is half there.
+# middle when all are sorted. One outlier, take 3, drags the mean along, and moves the median hardly at all. The mean here
+# is a level that occurs in no recording: a voice that is half there.
 #
 # ## 7.4 Which way is down? Gradients by hand
 #
@@ -439,8 +451,9 @@ print(f"median of the seven {levels.median():.2f}, mean {levels.mean():.2f}")
 #
 # ### Exercise 7.5 · The slope of the L2 loss · ★☆☆ · 5 min · 1 point
 #
-# Write the gradient of the mean squared error with respect to `pred`, by arithmetic. Its shape is that of `pred`;
-# $n$ is the number of *all* numbers. (The shapes are always equal here.)
+# Write the gradient of the mean squared error with respect to `pred`. Its shape is that of `pred`; $n$ is the number of
+# *all* numbers. (The shapes are always equal here.) One line of arithmetic is enough. PyTorch's autograd is accepted as
+# well; but do it with the pencil first, so that you know what autograd does for you.
 #
 # <details><summary>Hint 1: where the factors come from</summary>
 #
@@ -480,7 +493,7 @@ from grader.notebook import examine; examine(mse_gradient)
 # ### Exercise 7.6 · The slope of the L1 loss · ★☆☆ · 5 min · 1 point
 #
 # The same for the mean absolute error. Where the prediction is exactly right the slope is 0. A millionth too high is
-# too high.
+# too high: 5.000003 in place of 5 is pushed as hard as 500.
 #
 # <details><summary>Hint 1: how steep is |e|?</summary>
 #
@@ -512,6 +525,7 @@ def l1_gradient(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 check(l1_gradient)
 print(l1_gradient(torch.tensor([2.5, 2.0, 0.0]), torch.tensor([2.0, 3.0, 1.0])), "expected: [0.333, -0.333, -0.333]")
 print(l1_gradient(torch.tensor([5.0, 0.001, -7.0, 1.0]), torch.tensor([0.0, 0, 0, 1])), "expected: [¼, ¼, -¼, 0]")
+print(l1_gradient(torch.tensor([5.000003, 500.0]), torch.tensor([5.0, 5.0])), "expected: [0.5, 0.5]")
 ### BEGIN HIDDEN TESTS
 from grader.notebook import examine; examine(l1_gradient)
 ### END HIDDEN TESTS
@@ -577,6 +591,7 @@ show(figure, f"L2 glides to {paths['L2'][-1]:.2f}, L1 marches on to {paths['L1']
 # - **The padding may hold anything**: zeros, other numbers, infinities, NaN. Neither the value nor the gradient may
 #   notice. The gradient at padded places is 0.
 # - All real frames of the batch have the same weight.
+# - A NaN in a *real* frame is another matter: the model has gone wrong, and the loss must say so, by being NaN.
 #
 # <details><summary>Hint 1: which frames are real</summary>
 #
@@ -646,8 +661,8 @@ show(
 print("lengths of the words in frames:", word_lengths.tolist())
 
 # %% [markdown] lang="en"
-# A training curve that is drawn with the plain mean goes up and down with the batches' padding. Reports of a "better"
-# loss have been nothing else.
+# A training curve that is drawn with the plain mean goes up and down with the batches' padding, and it is easy to take a
+# longer filling for a better model.
 #
 # ## 7.6 Why a safe answer sounds blurred
 #
@@ -694,8 +709,9 @@ figure.colorbar(picture, ax=axes, label="ln amplitude")
 show(
     figure,
     f"The mean wins under L2 ({table['the mean of seven'][1]:.2f}), the median under L1 "
-    f"({table['the median of seven'][0]:.2f}); both have lost most of the stripes and edges of the real take, which "
-    "both losses think worst.",
+    f"({table['the median of seven'][0]:.2f}); both losses think the real take worst. Yet its contrast between bands, "
+    f"{table['take 1, a real one'][2]:.2f}, has sunk to {table['the mean of seven'][2]:.2f} in the mean and "
+    f"{table['the median of seven'][2]:.2f} in the median.",
 )
 
 # %% [markdown] lang="en"
@@ -739,8 +755,8 @@ for magnitude, caption in ((spectra[0], "take 1, there and back"), (blurred, "th
 # is real, and 0 to what is a **fake**. The generator wants its fakes to get a 1. Nobody has to say in a formula what
 # makes speech sharp; the discriminator finds out what gives fakes away, and a blur gives them away at once.
 #
-# HiFi-GAN, the best-known neural vocoder, uses eight discriminators at once, and the *least-squares* form of the two
-# losses. A discriminator $k$ does not give one score but a map of scores, one for each stretch of sound, written
+# HiFi-GAN, the best-known neural **vocoder** (a network that turns a mel spectrogram into a waveform; unit 11), uses
+# eight discriminators at once, and the *least-squares* form of the two losses. A discriminator $k$ does not give one score but a map of scores, one for each stretch of sound, written
 # $\text{real}_k$ and $\text{fake}_k$:
 #
 # $$L_D = \sum_k \Big[\operatorname{mean}\big((1-\text{real}_k)^2\big) +
@@ -886,16 +902,18 @@ near = {kind: ((x.abs() - 1).abs() < 0.3).float().mean().item() for kind, x in a
 upper = {kind: (x > 0).float().mean().item() for kind, x in answers.items()}
 show(
     figure,
-    f"L2 answers {answers['L2'].mean():.2f} whatever comes in, L1 {answers['L1'].mean():.2f}, the majority's answer; "
-    f"{near['GAN']:.0%} of the GAN's answers lie near −1 or +1, {upper['GAN']:.0%} at the upper one.",
+    f"L2 answers {answers['L2'].mean():.2f} whatever comes in, L1 {answers['L1'].mean():.2f}, near the majority's answer; "
+    f"{near['GAN']:.0%} of the GAN's answers lie near −1 or +1, {upper['GAN']:.0%} are above 0.",
 )
 
 # %% [markdown] lang="en"
 # - **L2** answers with the mean, about 0.2, where no right answer lies. The random number is ignored.
-# - **L1** answers with the median, here the answer of the majority, always. Where answers are many and no majority
-#   exists, as in a spectrogram, that is a blur too.
-# - **GAN** answers sometimes −1 and sometimes +1. Its answers are *possible* ones. Look at the share, though: nothing
-#   forces it to be 60 of 100, and a GAN may even forget one of the answers altogether (*mode collapse*).
+# - **L1** answers with the median, always. That is here an answer of the majority, though a low one, about 0.9: 40 of
+#   100 right answers lie far below, so the one in the middle is among the lowest of the 60 around +1. Where answers are
+#   many and no majority exists, as in a spectrogram, the median is a blur too.
+# - **GAN** answers sometimes −1 and sometimes +1. Nearly all of its answers are *possible* ones; a few lie on the way
+#   between. Look at the share, though: nothing forces it to be 60 of 100, and a GAN may even forget one of the answers
+#   altogether (*mode collapse*).
 #
 # ### The same blurry mel, judged by a discriminator
 #
@@ -1010,6 +1028,9 @@ show(
 #
 # $$L_{FM} = 2\sum_k\sum_i \operatorname{mean}\,\lvert \text{real}_{k,i} - \text{fake}_{k,i}\rvert$$
 #
+# The 2 is the one of the sum above, already built in, as in HiFi-GAN's code. With your function the generator's total is
+# $L_G + L_{FM} + 45 \cdot (\text{L1 loss of the mel})$: do not double it again.
+#
 # ### Exercise 7.10 · Feature matching · ★★☆ · 8 min · 2 points
 #
 # Write it, the factor 2 included. `real` and `fake` are lists of lists: `real[k][i]` is the map of layer `i` of
@@ -1099,26 +1120,31 @@ show(
 # learns. A GAN loss is not a measure of quality, only an opponent of today's strength. It can swing, and a falling
 # generator loss may mean a tired discriminator. Judge such models by ear, and by the metrics of unit 12.
 #
+# This is a good place for a break. The rest of the unit is about other losses and needs no GAN. (If the kernel has been
+# stopped when you come back, run the cells above once more.)
+#
 # ## 7.9 Ground truth, and who made it
 #
 # | task | ground truth | who made it |
 # |---|---|---|
 # | speech recognition | the text that was said: "hello" | people who listened |
-# | speech synthesis | the mel spectrogram of a recording of the text 사랑해 | a microphone and a formula |
+# | speech synthesis | the mel spectrogram of a recording of the text 사랑해 (*sa-rang-hae*, "I love you") | a microphone and a formula |
 # | durations | how long each sound lasts | another program: *forced alignment* |
 # | pitch, energy | F0 (the voice's frequency) and energy of each frame | a formula that sometimes errs |
 # | vocoder (GAN) | the recorded waveform | a microphone |
 #
-# A loss is always `loss(prediction, GT)`, and a metric such as CER, WER or MCD (unit 12) compares with a GT as well. It
-# is the model's only idea of right. It is not the truth: it is what somebody or some program wrote down.
+# A loss is always `loss(prediction, GT)`. A metric (unit 12) compares with a GT as well: CER and WER count wrong
+# characters and words, MCD measures how far two spectra lie apart. The GT is the model's only idea of right. It is not
+# the truth: it is what somebody or some program wrote down.
 #
-# **Forced alignment** is told the words and finds *when* each sound was said. Suppose it says for 사랑해: 사 from 0.00
-# to 0.12 s, 랑 to 0.38, 해 to 0.60. Then the durations are $(0.12, 0.26, 0.22)$ s, or $(12, 26, 22)$ frames of 10 ms.
+# **Forced alignment** is told the words and finds *when* each sound was said. Suppose it says for 사랑해: 사 (*sa*) from
+# 0.00 to 0.12 s, 랑 (*rang*) to 0.38, 해 (*hae*) to 0.60. Then the durations are $(0.12, 0.26, 0.22)$ s, or $(12, 26, 22)$ frames of 10 ms.
 # Such numbers are the ground truth from which FastSpeech 2 learns how long each sound lasts.
 #
 # And here is a real word. The numbers below were found by the aligner of PocketSphinx, a free recogniser, in a
 # recording of this course, in frames of 10 ms; you will write an aligner yourself in unit 09. **Predict:** which of the
-# five sounds of "goodbye" is the longest?
+# five sounds of "goodbye" is the longest? (The sounds are written in ARPAbet, two letters of ASCII for a phoneme: G, then
+# UH as in *book*, D, B, and AY as in *buy*.)
 
 # %% tags=["demo"]
 ALIGNED = {  # sound: frames of 10 ms; forced alignment by PocketSphinx 5.1.1, sounds in its ARPAbet letters
@@ -1164,8 +1190,9 @@ play(clip[round(0.47 * 16_000) : round(0.85 * 16_000)], "the stretch that the al
 # Write it. Words in a batch have different numbers of phonemes; `mask` is True at real ones, and may have holes.
 #
 # - As before, what stands at masked places may be anything: a prediction of NaN, a duration of −1. Neither the value
-#   nor the gradient may notice.
-# - `durations` are integers. The result keeps the dtype of `log_durations`.
+#   nor the gradient may notice. A NaN at a real phoneme makes the loss NaN.
+# - `durations` are integers, whose logarithm PyTorch gives in float32. The result has the dtype of `log_durations`, be it
+#   float16, float32 or float64; so convert *before* you take the logarithm.
 #
 # <details><summary>Hint 1: the order of things</summary>
 #
@@ -1175,8 +1202,8 @@ play(clip[round(0.47 * 16_000) : round(0.85 * 16_000)], "the stretch that the al
 # </details>
 # <details><summary>Hint 2: nearly the answer</summary>
 #
-# `torch.log1p(d)` is ln(1 + d). With `guess = log_durations[mask]` and `truth = torch.log1p(durations[mask])` the mean
-# squared error is one line; give `truth` the dtype of `guess`.
+# `torch.log1p(d)` is ln(1 + d), and `durations[mask].to(log_durations.dtype)` are the durations of real phonemes in the
+# right dtype. With `guess = log_durations[mask]` and the logarithms the mean squared error is one line.
 #
 # </details>
 
@@ -1238,12 +1265,13 @@ show(
 #
 # $$\text{loss} = -\ln p_\text{right} = \ln\Big(\sum_c e^{z_c}\Big) - z_\text{right}$$
 #
-# By hand: logits $(0, \ln 3)$ give probabilities ¼ and ¾. If class 1 is right, the loss is $-\ln ¾ = 0.288$; if class 0
-# is right, $-\ln ¼ = 1.386$. A model that knows nothing and gives every class the same has $\ln C$.
+# By hand: logits $(0, \ln 3)$ give probabilities ¼ and ¾. If class 1 is right, the loss is $-\ln\tfrac34 = 0.288$; if
+# class 0 is right, $-\ln\tfrac14 = 1.386$. A model that knows nothing and gives every class the same has $\ln C$.
 #
 # Why not the L2 loss of the probabilities? Because it gives up on the hopeless. Where the model is sure and wrong, the
 # softmax is flat, and the L2 loss has no slope left. The slope of cross-entropy, $p_c - 1$ for the right class and
-# $p_c$ for the others, is largest exactly there. The next cell shows it with PyTorch's own functions.
+# $p_c$ for the others, is steepest exactly there. The next cell shows it with PyTorch's own functions; a model moves
+# *against* the slope, so the picture shows the slope with its sign turned round.
 
 # %% tags=["demo"]
 z = torch.linspace(-10, 10, 201, requires_grad=True)  # the right class's logit; the other one's is 0
@@ -1253,14 +1281,14 @@ for name, loss in (("cross-entropy", -torch.nn.functional.logsigmoid(z)), ("L2 o
     slopes[name] = torch.autograd.grad(loss.sum(), z, retain_graph=True)[0]
 figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 for (name, slope), colour in zip(slopes.items(), ("#0072B2", "#D55E00"), strict=True):
-    axes.plot(z.detach(), slope, color=colour, label=name)
-axes.set(title="How hard each loss pushes the right class's logit up", ylabel="slope of the loss")
+    axes.plot(z.detach(), -slope, color=colour, label=name)
+axes.set(title="How hard each loss pushes the right class's logit up", ylabel="push (minus the slope)")
 axes.set_xlabel("logit of the right class minus that of the wrong one")
 axes.legend()
 show(
     figure,
-    f"Where the model is surely wrong (−10), cross-entropy pushes with slope {slopes['cross-entropy'][0]:.2f}, the L2 "
-    f"loss of the probability with {slopes['L2 of the probability'][0]:.4f}.",
+    f"Where the model is sure and wrong (−10), cross-entropy pushes up with {-slopes['cross-entropy'][0]:.2f}, the L2 "
+    f"loss of the probability with {-slopes['L2 of the probability'][0]:.5f}.",
 )
 
 # %% [markdown] lang="en"
