@@ -83,6 +83,17 @@ def reply(namespace: dict[str, Any], name: str, message: str) -> str:
     return pack_answer(Answer(error="Missing", message=found))
 
 
+def replies(namespace: dict[str, Any], name: str, messages: str) -> str:
+    """`reply` to each of several questions, one a line; none after the first that no further question would follow."""
+    lines: list[str] = []
+    for message in messages.splitlines():
+        lines.append(reply(namespace, name, message))
+        got = unpack_answer(lines[-1])
+        if got.timed_out or got.error in ("Missing", "NotImplementedError"):
+            break
+    return "\n".join(lines)
+
+
 def ready() -> str:
     """ "ready", if this process can still do what answering needs: start a thread, open a file, hold some memory.
 

@@ -139,7 +139,7 @@ class Exercise:
         differentiable: bool,
         tolerance: Tolerance,
         forbids: tuple[str, ...],
-        trained: bool,
+        trained: bool = False,
     ) -> None:
         self.name = oracle.__name__
         self.unit = unit

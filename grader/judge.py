@@ -30,8 +30,12 @@ def judge(exercise: Exercise, ask: Ask, seed: int | str = PRACTICE_SEED, practic
     """Ask the cases (only the practice ones if `practice`), on inputs drawn from `seed`.
 
     After a call that ran out of time, found nothing to call, or lost its kernel, no further question is put:
-    the remaining cases fail for the same reason.
+    the remaining cases fail for the same reason. An `ask` with a method `expect` is told beforehand which questions
+    will come, as far as that is known.
     """
+    expect = getattr(ask, "expect", None)
+    if expect:
+        expect(_plain_questions(exercise, seed, practice))
     outcomes: list[Outcome] = []
     stopped: Difference | None = None
     for case in exercise.cases:
@@ -72,7 +76,13 @@ def _try(exercise: Exercise, case: Case, ask: Ask, seed: int | str) -> Outcome |
     return Outcome(case, _finding(exchange, exercise.tolerance), (exchange,))
 
 
-@lru_cache(maxsize=128)
+def _plain_questions(exercise: Exercise, seed: int | str, practice: bool) -> list[Question]:
+    """The questions of all cases that are no properties, in order."""
+    cases = [case for case in exercise.cases if not case.is_property and (case.practice or not practice)]
+    return [prepared[0] for case in cases if (prepared := _prepare(exercise, case, seed))]
+
+
+@lru_cache(maxsize=1024)  # more than the cases of a unit: a class is asked the same questions
 def _prepare(exercise: Exercise, case: Case, seed: int | str) -> tuple[Question, Answer] | None:
     """A case's question and the oracle's answer; a gradient case draws the inputs of the case that it comes from."""
     draw = _draw(exercise, case, seed)
