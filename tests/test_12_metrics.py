@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
+import torchaudio
 from rapidfuzz.distance import Levenshtein
 
 from grader.audit import solved_functions
@@ -208,6 +209,37 @@ def test_a_thousand_tokens_take_the_solution_less_than_two_seconds(solved):
     start = time.process_time()
     assert solved["edit_distance"](ref, hyp) == Levenshtein.distance(ref, hyp)
     assert time.process_time() - start < 2
+
+
+def resynthesis(sentence: torch.Tensor, magnitude: torch.Tensor, rounds: int) -> torch.Tensor:
+    window = torch.hann_window(1024)
+    return torchaudio.functional.griffinlim(magnitude, window, 1024, 256, 1024, 1.0, rounds, 0.0, len(sentence), False)
+
+
+def test_mcd_falls_with_griffin_lim_rises_between_harmonics_and_dislikes_noise_most():
+    sentence = load_clip("tt-weasels")
+    window = torch.hann_window(1024)
+    magnitude = torch.stft(sentence, 1024, 256, window=window, return_complex=True).abs()
+    bank = torchaudio.functional.melscale_fbanks(513, 0.0, 8000.0, 80, 16_000, "slaney", "slaney").mT
+    inverse = torch.linalg.pinv(bank)
+    generator = torch.Generator().manual_seed(0)
+    versions = {
+        **{rounds: resynthesis(sentence, magnitude, rounds) for rounds in (0, 1, 8, 60)},
+        "magnitudes": resynthesis(sentence, (inverse @ bank @ magnitude).clamp_min(0), 32),
+        "powers": resynthesis(sentence, (inverse @ bank @ magnitude.square()).clamp_min(0).sqrt(), 60),
+        "noise": sentence + torch.randn(len(sentence), generator=generator) * sentence.std() * 10 ** (-30 / 20),
+        "late": torch.cat([torch.zeros(6 * 256), sentence])[: len(sentence)],
+    }
+
+    def cepstrum(waveform):
+        spectrum = torch.stft(waveform, 1024, 256, window=window, return_complex=True).abs()
+        return metrics.mel_cepstrum((bank @ spectrum).clamp_min(1e-5).log())
+
+    original = cepstrum(sentence)
+    scores = {name: metrics.mcd(original, cepstrum(waveform)) for name, waveform in versions.items()}
+    expected = {0: 21.8, 1: 10.6, 8: 5.9, 60: 2.8, "magnitudes": 8.0, "powers": 18.5, "noise": 29.0, "late": 60.8}
+    assert scores == pytest.approx(expected, abs=0.06)
+    assert metrics.mcd_dtw(original, cepstrum(versions["late"])) == pytest.approx(2.2, abs=0.06)
 
 
 def test_mcd_in_the_scale_of_sptk_is_the_rms_level_difference_of_the_bands():

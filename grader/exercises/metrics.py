@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from grader.draw import Draw
-from grader.exercise import Wrong, arguments, exercise
+from grader.exercise import Tolerance, Wrong, arguments, exercise
 
 UNIT = "12_metrics"
 WORDS = [
@@ -154,8 +154,14 @@ def other_spaces(draw):
 
 @normalize_text.case(group="unicode")
 def decomposed(draw):
-    """Hangul and é in pieces (NFD)"""
+    """Hangul and é in pieces (NFD), which look whole on the screen: compare lengths"""
     return unicodedata.normalize("NFD", f"{' '.join(draw.sample(KOREAN, 3))} Café")
+
+
+@normalize_text.case(group="unicode")
+def accents_in_pieces(draw):
+    """accents in pieces (NFD), and no Hangul near; they too look whole on the screen"""
+    return unicodedata.normalize("NFD", f"{draw.choice(['Señor', 'Zoë', 'naïve'])} {_words(draw, 1)[0]}, café")
 
 
 @normalize_text.case(group="unicode")
@@ -165,17 +171,37 @@ def punctuation_beyond_ascii(draw):
     return f"“{one}…” ¿{two}? 「{three}」、{four}_x’s it's 사과·배。"
 
 
-@normalize_text.hidden_case(group="unicode")
+@normalize_text.case(group="unicode")
 def symbols_stay(draw):
     """symbols that are no punctuation: $, +, =, €, °, ^"""
     one, two = _words(draw, 2)
     return f"{one} $5 + 3 = 8€, {two} 20°C ^ 2~"
 
 
-@normalize_text.hidden_case(group="unicode")
+@normalize_text.case(group="unicode")
 def letters_stay_letters(draw):
-    """ß, ½, ﬁ, full-width letters and digits keep their kind"""
-    return f"{draw.choice(WORDS)} Straße ½ ﬁne ＡＢ {draw.integer(10, 99)}²"
+    """ß, ½, ﬁ, ı, full-width letters and digits keep their kind"""
+    return f"{draw.choice(WORDS)} Straße ½ ﬁne ışık ＡＢ {draw.integer(10, 99)}²"
+
+
+@normalize_text.case(group="unicode")
+def marks_of_other_scripts(draw):
+    """the vowel signs of other scripts are no punctuation and stay"""
+    return f"हिन्दी {' '.join(draw.sample(['नमस्ते', 'สวัสดี', 'مَرْحَبًا', 'வணக்கம்'], 2))}. {draw.choice(WORDS).title()}"
+
+
+@normalize_text.hidden_case(group="unicode")
+def signs_that_do_not_show(draw):
+    """a joiner that does not show, and a sign that colours an emoji: no punctuation either"""
+    return f"{draw.choice(WORDS).title()}, क्\u200dष ❤\ufe0f {draw.choice(WORDS)}!"
+
+
+@normalize_text.hidden_case(group="white space")
+def a_long_page(draw):
+    """a page of several hundred words"""
+    ends = [" ", ", ", "…\n", " – ", "  ", "'s ", "_", " + ", "」\u3000"]
+    words = [draw.choice([*WORDS, *KOREAN, "Seoul", "CAFÉ"]) + draw.choice(ends) for _ in range(400)]
+    return unicodedata.normalize("NFD", "".join(words))
 
 
 @normalize_text.case(group="unicode")
@@ -184,7 +210,7 @@ def hyphen_and_apostrophe(draw):
     return f"{draw.choice(WORDS)} re-enter I'm {draw.choice(WORDS)}"
 
 
-@normalize_text.hidden_case(group="edge")
+@normalize_text.case(group="edge")
 def only_punctuation(draw):
     """nothing but punctuation and space"""
     return draw.choice(["... !?", " - ; - ", "\t¡…!"])
@@ -463,6 +489,19 @@ def first_comes_last(draw):
     return [one, two, three], [*others, one]
 
 
+def _look_alikes(draw: Draw) -> tuple[list, list]:
+    """Five tokens; the first three differ from their partners only in their type or in a capital."""
+    number, other = draw.integers(1, 10, 2).tolist()
+    one, two = _words(draw, 2)
+    return [number, one.upper(), str(other), two, other], [str(number), one, other, two, other]
+
+
+@edit_distance.case(group="edge")
+def tokens_that_look_alike(draw):
+    """tokens that only look alike: the number 1 and the string "1", "OK" and "ok\""""
+    return _look_alikes(draw)
+
+
 @edit_distance.hidden_property_case(group="edge")
 def a_true_distance(draw):
     """the way back is as long as the way there"""
@@ -476,17 +515,22 @@ def a_true_distance(draw):
 
 
 @edit_distance.case(group="speed", seconds=2.0)
-def two_hundred(draw):
-    """200 tokens against 190"""
-    ref = draw.integers(0, 12, 200).tolist()
-    return ref, draw.integers(0, 12, 190).tolist()
-
-
-@edit_distance.hidden_case(group="speed", seconds=2.0)
 def a_thousand(draw):
     """1 000 tokens against 1 000, within two seconds"""
     ref, hyp = draw.integers(0xAC00, 0xAC00 + 200, 2, 1_000).tolist()
     return list(map(chr, ref)), list(map(chr, hyp))
+
+
+@edit_distance.hidden_case(group="speed", seconds=2.0)
+def a_thousand_moved(draw):
+    """1 000 tokens, of which the first few hundred come last"""
+    return _moved(draw, draw.integers(0, 2_000, 1_000).tolist(), 300)
+
+
+def _moved(draw: Draw, ref: list, first: int) -> tuple[list, list]:
+    """The tokens, and the same with the first so many at the end: a way far from the table's diagonal is best."""
+    first += draw.integer(0, 40)
+    return ref, [*ref[first:], *ref[:first]]
 
 
 @edit_distance.misconception(
@@ -533,6 +577,14 @@ def free_start(ref, hyp):
             row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (one != other)))
         rows.append(row)
     return rows[-1][-1]
+
+
+@edit_distance.misconception(
+    "The tokens are turned into strings before they are compared: the number 1 is not the string “1”.",
+    hint="Tokens may be of any kind. Which operator tells whether two of them are equal?",
+)
+def tokens_as_strings(ref, hyp):
+    return _distance(list(map(str, ref)), list(map(str, hyp)))
 
 
 @edit_distance.misconception(
@@ -730,11 +782,23 @@ def two_swapped(draw):
     return ref, [ref[0], ref[2], ref[1], ref[3], ref[4]]
 
 
+@error_counts.case(group="edge")
+def counted_look_alikes(draw):
+    """tokens that only look alike: the number 1 and the string "1", "OK" and "ok\""""
+    return _look_alikes(draw)
+
+
 @error_counts.hidden_case(group="edge", seconds=4.0)
 def a_page(draw):
     """300 tokens against 280"""
     ref = draw.integers(0, 15, 300).tolist()
     return ref, draw.integers(0, 15, 280).tolist()
+
+
+@error_counts.hidden_case(group="edge", seconds=4.0)
+def a_paragraph_moved(draw):
+    """350 tokens, of which the first hundred and more come last"""
+    return _moved(draw, draw.integers(0, 400, 350).tolist(), 110)
 
 
 def _drawn_until(draw: Draw, make, *wrong) -> tuple[list, list]:
@@ -823,9 +887,37 @@ def no_substitutions(ref, hyp):
     hint="Do your three errors add up to the edit distance?",
 )
 def most_hits_at_any_price(ref, hyp):
+    rows = [[(0, j, 0, 0, j) for j in range(len(hyp) + 1)]]  # −hits, errors, S, D, I
+    for i, one in enumerate(ref, 1):
+        row = [(0, i, 0, i, 0)]
+        for j, other in enumerate(hyp, 1):
+            h, e, s, d, n = rows[-1][j - 1]
+            ways = [(h - 1, e, s, d, n) if one == other else (h, e + 1, s + 1, d, n)]
+            h, e, s, d, n = rows[-1][j]
+            ways.append((h, e + 1, s, d + 1, n))
+            h, e, s, d, n = row[-1]
+            row.append(min(*ways, (h, e + 1, s, d, n + 1)))
+        rows.append(row)
+    hits, _, *errors = rows[-1][-1]
+    return -hits, *errors
+
+
+@error_counts.misconception(
+    "The hits are those of the longest common subsequence, and the rest is paired, whether it fits or not.",
+    hint="Do your three errors add up to the edit distance? Try [a, b, c] against [x, y, a].",
+)
+def common_and_the_rest(ref, hyp):
     hits = _common(ref, hyp)
     substitutions = min(len(ref), len(hyp)) - hits
     return hits, substitutions, len(ref) - hits - substitutions, len(hyp) - hits - substitutions
+
+
+@error_counts.misconception(
+    "The tokens are turned into strings before they are compared: the number 1 is not the string “1”.",
+    hint="Tokens may be of any kind. Which operator tells whether two of them are equal?",
+)
+def counted_as_strings(ref, hyp):
+    return error_counts(list(map(str, ref)), list(map(str, hyp)))
 
 
 @error_counts.misconception(
@@ -1009,6 +1101,13 @@ def pieces_in_the_reference(draw):
     return [unicodedata.normalize("NFD", ref)], [_korean_errors(draw, ref, 2)]
 
 
+@cer.case(group="unicode")
+def capitals_and_punctuation(draw):
+    """capitals and punctuation count as they come"""
+    ref = _sentence(draw, 4)
+    return [ref, "OK, bye"], [f"{ref.capitalize()}.", "ok bye"]
+
+
 @cer.hidden_case(group="unicode")
 def kinds_of_letters(draw):
     """capital letters and full-width ones are other characters"""
@@ -1022,10 +1121,31 @@ def more_errors_than_characters(draw):
     return [draw.choice(["no", "on", "ok"])], [_sentence(draw, 3)]
 
 
-@cer.hidden_case(group="edge")
+@cer.case(group="edge")
 def a_speaker_who_was_silent(draw):
     """one empty reference among others, and something heard there"""
     return ["", _sentence(draw, 4)], [_sentence(draw, 2), _sentence(draw, 4)]
+
+
+@cer.case(group="edge")
+def white_space_among_others(draw):
+    """a reference of two spaces among others, and nothing heard there: two deletions"""
+    ref = _sentence(draw, 2)
+    return [ref, "  "], [ref, ""]
+
+
+@cer.hidden_case(group="edge")
+def white_space_heard(draw):
+    """white space heard in a silence: insertions"""
+    ref = _sentence(draw, 2)
+    return ["", ref], ["  ", ref]
+
+
+@cer.hidden_case(group="edge", seconds=8.0)
+def a_test_set(draw):
+    """forty sentences"""
+    refs = [_sentence(draw, draw.integer(2, 9)) + draw.choice(["", " ", "!"]) for _ in range(40)]
+    return refs, [_misheard(draw, ref, draw.integer(0, 3)) for ref in refs]
 
 
 @cer.hidden_case(group="edge")
@@ -1087,7 +1207,7 @@ def empty_references(draw):
     return ["", ""], [_sentence(draw, 2), ""]
 
 
-@cer.hidden_case(group="errors")
+@cer.case(group="errors")
 def references_of_white_space(draw):
     """references of nothing but white space: ValueError"""
     return [" ", "\t  "], [_sentence(draw, 2), "a"]
@@ -1180,6 +1300,36 @@ def ends_stripped(refs, hyps):
 )
 def in_lower_case(refs, hyps):
     return cer(*([text.lower() for text in texts] for texts in (refs, hyps)))
+
+
+@cer.misconception(
+    "The texts are cleaned first; here capitals, punctuation and spaces count as they come.",
+    hint="Cleaning text is another function's work. This one counts what it is given.",
+)
+def normalized_first(refs, hyps):
+    _checked(refs, hyps)
+    refs, hyps = ([normalize_text(text) for text in texts] for texts in (refs, hyps))
+    return sum(map(_distance, refs, hyps)) / max(sum(map(len, refs)), 1)
+
+
+@cer.misconception(
+    "One empty reference among others is refused; only where all are empty, there is nothing to count.",
+    hint="What is the sum of the lengths of “” and “yes”? Can you divide by it?",
+)
+def one_silence_refused(refs, hyps):
+    if not all(ref.strip() for ref in refs):
+        raise ValueError("an empty reference")
+    return cer(refs, hyps)
+
+
+@cer.misconception(
+    "Sentences with an empty reference are skipped; what was heard there is inserted, and counts.",
+    hint="How many errors does a recogniser make that writes four words into a silence?",
+)
+def silence_skipped(refs, hyps):
+    _checked(refs, hyps)
+    pairs = [pair for pair in zip(refs, hyps, strict=True) if pair[0].strip()]
+    return cer([ref for ref, _ in pairs], [hyp for _, hyp in pairs])
 
 
 @cer.misconception(
@@ -1360,7 +1510,7 @@ def any_white_space(draw):
     return [f" {one}  {two}\t{three}\n{four} "], [f"{one} {two}\u3000{three}  weasel"]
 
 
-@wer.hidden_case(group="words")
+@wer.case(group="words")
 def words_in_pieces(draw):
     """words in pieces (NFD) against whole ones (NFC), on either side"""
     one, two = [*draw.sample(KOREAN, 4), "café"], draw.sample(KOREAN, 3)
@@ -1383,7 +1533,7 @@ def words_change_places(draw):
     return refs, [" ".join(["z", *ref]), " ".join(["a", ref[1], ref[0], *ref[2:]])]
 
 
-@wer.hidden_case(group="words")
+@wer.case(group="words")
 def capitals_and_marks_count(draw):
     """capitals and punctuation make other words"""
     ref = _words(draw, 5)
@@ -1396,11 +1546,25 @@ def more_errors_than_words(draw):
     return ["goodbye"], [f"good bye {draw.choice(WORDS)}"]
 
 
-@wer.hidden_case(group="edge")
+@wer.case(group="edge")
 def heard_in_silence(draw):
     """an empty reference among others, and something heard there"""
     ref = _sentence(draw, 4)
     return ["", ref], ["thank you for watching", ref]
+
+
+@wer.hidden_case(group="edge")
+def silence_as_white_space(draw):
+    """a reference of white space among others, and a word heard there"""
+    ref = _sentence(draw, 3)
+    return [ref, " \t "], [ref, draw.choice(WORDS)]
+
+
+@wer.hidden_case(group="edge", seconds=8.0)
+def a_whole_test_set(draw):
+    """a hundred sentences"""
+    refs = [_words(draw, draw.integer(1, 12)) for _ in range(100)]
+    return list(map(" ".join, refs)), [" ".join(_noisy(draw, ref, ["weasel"], draw.integer(0, 2))) for ref in refs]
 
 
 @wer.hidden_case(group="edge")
@@ -1442,7 +1606,7 @@ def white_space_only(draw):
     return [" ", "\t  "], [_sentence(draw, 2), "a"]
 
 
-@wer.hidden_case(group="errors")
+@wer.case(group="errors")
 def no_sentences(draw):
     """empty lists: ValueError"""
     return [], []
@@ -1528,6 +1692,40 @@ def split_at_single_spaces(refs, hyps):
     _checked(refs, hyps)
     refs, hyps = ([text.split(" ") for text in _nfc(texts)] for texts in (refs, hyps))
     return sum(map(_distance, refs, hyps)) / sum(map(len, refs))
+
+
+@wer.misconception(
+    "`split(' ')` splits at every single space, and makes one empty word of an empty text: nothing is ever empty.",
+    hint="Compare ''.split(' ') with ''.split().",
+)
+def empty_words_counted(refs, hyps):
+    if len(refs) != len(hyps):
+        raise ValueError("one hypothesis for each reference")
+    refs, hyps = ([text.split(" ") for text in _nfc(texts)] for texts in (refs, hyps))
+    words = sum(map(len, refs))
+    if not words:
+        raise ValueError("no words to count")
+    return sum(map(_distance, refs, hyps)) / words
+
+
+@wer.misconception(
+    "One empty reference among others is refused; only where all are so is there nothing to count.",
+    hint="What was heard there counts as insertions. Which sum must not be zero?",
+)
+def silence_refused(refs, hyps):
+    if not all(ref.split() for ref in refs):
+        raise ValueError("an empty reference")
+    return wer(refs, hyps)
+
+
+@wer.misconception(
+    "Sentences with an empty reference are skipped; what was heard there is inserted, and counts.",
+    hint="How many errors does a recogniser make that writes four words into a silence?",
+)
+def sentence_skipped(refs, hyps):
+    _checked(refs, hyps)
+    pairs = [pair for pair in zip(refs, hyps, strict=True) if pair[0].strip()]
+    return wer([ref for ref, _ in pairs], [hyp for _, hyp in pairs])
 
 
 @wer.misconception(
@@ -1651,7 +1849,7 @@ def wer_from_counts(refs, hyps):
 # --------------------------------------------------------------------------------------------------- mel_cepstrum
 
 
-@exercise(unit=UNIT)
+@exercise(unit=UNIT, tolerance=Tolerance(atol=2e-4))
 def mel_cepstrum(log_mel, n_coeffs=13):
     from scipy.fft import dct
 
@@ -1689,10 +1887,22 @@ def five_coefficients(draw):
     return arguments(draw.normal(24, 6), n_coeffs=5)
 
 
-@mel_cepstrum.hidden_case(group="n_coeffs")
+@mel_cepstrum.case(group="n_coeffs")
 def all_coefficients(draw):
     """as many coefficients as bands"""
     return draw.normal(9, 6), 9
+
+
+@mel_cepstrum.hidden_case(group="n_coeffs")
+def eighty_of_eighty(draw):
+    """80 coefficients of 80 bands"""
+    return draw.normal(80, 4), 80
+
+
+@mel_cepstrum.hidden_case(group="n_coeffs")
+def forty_of_a_recording(draw):
+    """40 coefficients of 128 bands and 500 frames"""
+    return arguments(draw.normal(128, 500) - 3, n_coeffs=40)
 
 
 @mel_cepstrum.hidden_case(group="n_coeffs")
@@ -1722,9 +1932,9 @@ def one_frame(draw):
     return draw.normal(30, 1)
 
 
-@mel_cepstrum.hidden_case(group="edge")
+@mel_cepstrum.case(group="edge")
 def double_numbers(draw):
-    """numbers in float64"""
+    """a float64 input: the result is float64"""
     return arguments(draw.normal(18, 4).double(), n_coeffs=6)
 
 
@@ -1804,7 +2014,23 @@ def bands_cut(log_mel, n_coeffs=13):
     hint="What does the name of the argument say?",
 )
 def logarithm_again(log_mel, n_coeffs=13):
-    return mel_cepstrum(log_mel.abs().clamp_min(1e-10).log(), n_coeffs)
+    return mel_cepstrum(log_mel.clamp_min(1e-5).log(), n_coeffs)
+
+
+@mel_cepstrum.misconception(
+    "A logarithm is taken once more, and of negative numbers it is NaN: the input is already logarithmic.",
+    hint="What does the name of the argument say?",
+)
+def logarithm_of_negatives(log_mel, n_coeffs=13):
+    return mel_cepstrum(log_mel.log(), n_coeffs)
+
+
+@mel_cepstrum.misconception(
+    "A logarithm is taken once more, with a floor against log 0: the input is already logarithmic.",
+    hint="What does the name of the argument say?",
+)
+def logarithm_with_a_floor(log_mel, n_coeffs=13):
+    return mel_cepstrum(log_mel.clamp_min(1e-10).log(), n_coeffs)
 
 
 @mel_cepstrum.misconception(
@@ -1913,8 +2139,8 @@ def bad_first_frame(draw):
 
 @mcd.hidden_case(group="averaging")
 def twice_as_long(draw):
-    """many frames, 20 coefficients"""
-    return draw.normal(20, 60), draw.normal(20, 60)
+    """many frames, 80 coefficients, large numbers"""
+    return draw.normal(80, 60, scale=20.0), draw.normal(80, 60, scale=20.0)
 
 
 @mcd.case(group="edge")
@@ -1953,13 +2179,22 @@ def other_number_of_frames(draw):
     return draw.normal(13, 6), draw.normal(13, 9)
 
 
-@mcd.hidden_case(group="errors")
+@mcd.hidden_case(group="averaging")
+def some_frames_right(draw):
+    """a recording in which every second frame is exactly right: those count in the mean, too"""
+    ref = draw.normal(13, 300)
+    hyp = ref.clone()
+    hyp[:, ::2] += draw.normal(13, 150)
+    return ref, hyp
+
+
+@mcd.case(group="errors")
 def a_single_frame(draw):
     """many frames against a single one: ValueError"""
     return draw.normal(13, 6), draw.normal(13, 1)
 
 
-@mcd.hidden_case(group="errors")
+@mcd.case(group="errors")
 def other_number_of_coefficients(draw):
     """different numbers of coefficients: ValueError"""
     return draw.normal(13, 6), draw.normal(12, 6)
@@ -2090,6 +2325,44 @@ def cut_to_the_shorter(ref, hyp):
     return (DECIBELS * _frame_distances(ref[:rows, :columns], hyp[:rows, :columns]).mean()).item()
 
 
+@mcd.misconception(
+    "Shapes that differ reach the subtraction: it fails with an error of its own, or broadcasts.",
+    hint="(13, 6) minus (13, 1) is no error for PyTorch. Compare the shapes yourself, first.",
+)
+def no_shape_check(ref, hyp):
+    return (10 / math.log(10) * (2 * (ref - hyp)[1:].double().square().sum(0)).sqrt().mean()).item()
+
+
+@mcd.misconception(
+    "Only the numbers of frames are compared; other numbers of coefficients reach the subtraction.",
+    hint="A shape has two numbers. Which of the two do you look at?",
+)
+def only_frames_checked(ref, hyp):
+    if ref.shape[1] != hyp.shape[1]:
+        raise ValueError("different numbers of frames")
+    return no_shape_check(ref, hyp)
+
+
+@mcd.misconception(
+    "Only the numbers of coefficients are compared; other numbers of frames reach the subtraction.",
+    hint="A shape has two numbers. Which of the two do you look at?",
+)
+def only_coefficients_checked(ref, hyp):
+    if ref.shape[0] != hyp.shape[0]:
+        raise ValueError("different numbers of coefficients")
+    return no_shape_check(ref, hyp)
+
+
+@mcd.misconception(
+    "Frames without any difference are left out of the mean; a right frame is a frame.",
+    hint="By how many frames should the sum be divided?",
+)
+def right_frames_left_out(ref, hyp):
+    _same_shapes(ref, hyp)
+    distances = _frame_distances(ref, hyp)
+    return (DECIBELS * distances.sum() / distances.count_nonzero().clamp_min(1)).item()
+
+
 @mcd.alternative
 def frame_after_frame(ref, hyp):
     if ref.shape != hyp.shape:
@@ -2194,6 +2467,12 @@ def ties_in_whole_numbers(draw):
     _hold_together(cost, total, path)
 
 
+@dtw.case(group="edge")
+def whole_numbers_as_costs(draw):
+    """costs in int64: the total is a float all the same"""
+    return draw.integers(0, 100, 5, 7) ** 2
+
+
 @dtw.hidden_property_case(group="edge")
 def equal_everywhere(draw):
     """the same cost everywhere"""
@@ -2219,6 +2498,28 @@ def one_column_of_costs(draw):
 def one_cell(draw):
     """a single cell"""
     return draw.uniform(1, 1, low=0.5, high=3.0)
+
+
+@dtw.case(group="edge", seconds=4.0)
+def a_long_recording(draw):
+    """a table of 4 × 1 500"""
+    return draw.uniform(4, 1_500, low=0.1, high=3.0)
+
+
+@dtw.hidden_case(group="edge", seconds=4.0)
+def a_tall_table(draw):
+    """a table of 1 200 × 3"""
+    return draw.uniform(1_200, 3, low=0.1, high=3.0)
+
+
+@dtw.hidden_property_case(group="steps")
+def the_other_corner(draw):
+    """two seconds of speech whose cheap way passes through the corner farthest from the diagonal"""
+    cost = draw.uniform(110, 140, low=1.0, high=4.0)
+    cost[0] = cost[:, -1] = 0.0
+    got = yield cost
+    total, path = got.value
+    _hold_together(cost, total, path)
 
 
 @dtw.hidden_case(group="edge", seconds=4.0)
@@ -2293,7 +2594,7 @@ def cheapest_next_cell(cost):
         i, j = path[-1]
         ahead = [(i + 1, j + 1), (i + 1, j), (i, j + 1)]
         path.append(min((c for c in ahead if c[0] < rows and c[1] < columns), key=lambda c: cost[c].item()))
-    return sum(cost[cell].item() for cell in path), path
+    return float(sum(cost[cell].item() for cell in path)), path
 
 
 @dtw.misconception(
@@ -2344,8 +2645,26 @@ def free_beginning(cost):
 )
 def stops_at_the_border(cost):
     total, path = _warp(cost)
-    kept = [cell for cell in path if 0 not in cell]
-    return total, [(0, 0), *kept] if (0, 0) not in kept else kept
+    return total, [(0, 0), *(cell for cell in path if 0 not in cell)]
+
+
+@dtw.misconception(
+    "The way back ends as soon as it meets the first row or column: the rest of the way to (0, 0) is missing.",
+    hint="When i has become 0 on the way back, is j always 0 too?",
+)
+def ends_at_the_border(cost):
+    total, path = _warp(cost)
+    border = max(k for k, cell in enumerate(path) if 0 in cell)
+    return total, path[border:]
+
+
+@dtw.misconception(
+    "The cells of the first row and column are missing in the path: the way back stops in front of them.",
+    hint="`while i and j` ends when one of the two is 0. Are you at (0, 0) then, and have you noted that cell?",
+)
+def border_missing(cost):
+    total, path = _warp(cost)
+    return total, [cell for cell in path if 0 not in cell]
 
 
 @dtw.misconception(
@@ -2384,7 +2703,7 @@ def straight_to_the_border(cost):
     while path[-1] != (rows - 1, columns - 1):
         i, j = path[-1]
         path.append((min(i + 1, rows - 1), min(j + 1, columns - 1)))
-    return sum(cost[cell].item() for cell in path), path
+    return float(sum(cost[cell].item() for cell in path)), path
 
 
 @dtw.alternative
@@ -2432,7 +2751,7 @@ def shortest_path_in_a_graph(cost):
 
     rows, columns = cost.shape
     table = cost.tolist()
-    queue, source = [(table[0][0], (0, 0), None)], {}
+    queue, source = [(float(table[0][0]), (0, 0), None)], {}
     while queue:
         total, cell, before = heapq.heappop(queue)
         if cell in source:
@@ -2537,6 +2856,20 @@ def a_long_hold(draw):
 def a_single_frame_against_many(draw):
     """one frame against many"""
     return draw.normal(5, 1), draw.normal(5, 7)
+
+
+@mcd_dtw.hidden_case(group="warping", seconds=8.0)
+def a_sentence_of_speech(draw):
+    """recordings of 90 and 115 frames, 40 coefficients"""
+    return _two_speeds(draw, 40, 90, 115)
+
+
+@mcd_dtw.hidden_case(group="warping", seconds=8.0)
+def a_pause(draw):
+    """a pause of half a second in one recording, elsewhere than in the other"""
+    ref, places = draw.normal(9, 70), torch.arange(70)
+    ref, hyp = (ref[:, places.repeat_interleave(1 + 40 * (places == at))] for at in (8, 60))
+    return ref + draw.normal(*ref.shape, scale=0.3), hyp + draw.normal(*hyp.shape, scale=0.3)
 
 
 @mcd_dtw.hidden_case(group="warping")
