@@ -239,6 +239,63 @@ def test_mu_law_by_hand(functions):
     assert functions["mu_law_decode"](torch.tensor([2, 3]), 4).tolist() == pytest.approx([(4 ** (1 / 3) - 1) / 3, 1])
 
 
+def test_silence_gets_the_upper_of_the_two_middle_codes(functions):
+    for channels in (2, 6, 10, 16, 256):
+        assert functions["mu_law_encode"](torch.zeros(1), channels).tolist() == [channels // 2]
+
+
+def test_a_halving_costs_even_spacing_6_db_and_mu_law_with_256_codes_1(functions, sentence):
+    loud = sentence / sentence.abs().max()
+
+    def lost(channels, code):
+        ratios = [
+            10 * math.log10(x.square().sum() / (x - code(x, channels)).square().sum())
+            for x in (loud / 2**k for k in range(7))
+        ]
+        return [ratios[k] - ratios[k + 1] for k in range(6)]
+
+    def evenly(x, channels):
+        return 2 * ((x + 1) / 2 * (channels - 1)).round() / (channels - 1) - 1
+
+    def mu_law(x, channels):
+        return functions["mu_law_decode"](functions["mu_law_encode"](x, channels), channels)
+
+    assert lost(256, evenly) == pytest.approx([6.2] * 6, abs=0.25)
+    assert sum(lost(256, mu_law)) / 6 == pytest.approx(1.0, abs=0.05)
+    assert lost(16, mu_law)[-2:] == pytest.approx([6.2, 7.0], abs=0.1)
+
+
+def test_a_bin_that_becomes_zero_gets_the_phase_0(functions):
+    magnitude, phase = torch.zeros(3, 12), torch.zeros(3, 12)
+    magnitude[0], phase[0, ::2] = 1.0, math.pi
+    expected = [-0.3, -1 / 6, 1 / 6, *[1 / 3] * 8]
+    assert functions["griffin_lim"](magnitude, 1, 4, 1, phase).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_two_bands_that_hear_the_same_are_averaged(functions):
+    filterbank = torch.tensor([[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]])
+    power = functions["mel_to_linear"](torch.tensor([[2.0], [4], [1]]), filterbank)
+    assert power.flatten().tolist() == pytest.approx([1.5, 1.5, 0, 1], abs=1e-6)
+
+
+def test_the_frame_in_the_picture_is_34_percent_off_and_its_first_peak_too_low(sentence):
+    magnitude = stft(sentence).abs()
+    filterbank = torch.from_numpy(librosa.filters.mel(sr=16_000, n_fft=N_FFT, n_mels=80))
+    inverted = (torch.linalg.pinv(filterbank) @ (filterbank @ magnitude.square())).clamp_min(0).sqrt()
+    assert convergence(inverted[:, 68], magnitude[:, 68]) == pytest.approx(0.34, abs=0.005)
+    assert magnitude[:18, 68].argmax() == 13
+    assert (inverted[13, 68] / magnitude[13, 68]).item() == pytest.approx(0.70, abs=0.01)
+
+
+def test_random_phase_moves_the_arrows_further_than_their_lengths(sentence):
+    spec = stft(sentence)
+    phase = (2 * torch.rand(spec.shape, generator=torch.Generator().manual_seed(0)) - 1) * math.pi
+    asked = torch.polar(spec.abs(), phase)
+    once = stft(torch.istft(asked, N_FFT, HOP, window=WINDOW))
+    assert ((once - asked).norm() / asked.norm()).item() == pytest.approx(0.863, abs=0.003)
+    assert convergence(once, asked) == pytest.approx(0.611, abs=0.003)
+
+
 def test_istft_by_hand(functions):
     spec = torch.zeros(3, 3, dtype=torch.complex64)
     spec[0] = 4.0
@@ -253,3 +310,27 @@ def test_hifi_gan_version_1_has_13_92_million_weights():
         count += sum(6 * (narrow * narrow * size + narrow) for size in (3, 7, 11))
     count += 32 * 7 + 1
     assert count == 13_926_017
+
+
+def test_most_of_hifi_gan_s_multiplications_are_in_its_second_stage():
+    products, positions = [80 * 512 * 7], 1
+    for wide, rate in zip((512, 256, 128, 64), (8, 8, 2, 2), strict=True):
+        narrow = wide // 2
+        products.append(positions * wide * narrow * 2 * rate)
+        positions *= rate
+        products[-1] += positions * 6 * (3 + 7 + 11) * narrow * narrow
+    products.append(positions * 32 * 7)
+    assert sum(products) == 307_052_544
+    assert max(products) == products[2] == 136_314_880
+
+
+def test_the_published_waveglow_has_about_88_million_weights():
+    channels, layers, mel = 256, 8, 640  # its mel has 80 bands for each of eight samples
+    count = 80 * 80 * 1_024 + 80  # lengthens the mel to samples
+    for flow in range(12):
+        half = 4 - flow // 4  # after every fourth step two channels leave
+        count += half * channels + channels + channels * 2 * half + 2 * half
+        count += layers * (channels * 2 * channels * 3 + 2 * channels)
+        count += (layers - 1) * (channels * 2 * channels + 2 * channels) + channels * channels + channels
+        count += mel * 2 * channels * layers + 2 * channels * layers + (2 * half) ** 2
+    assert count == pytest.approx(87.7e6, abs=0.1e6)

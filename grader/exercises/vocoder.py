@@ -5,8 +5,9 @@ import math
 import torch
 from torch.nn import functional
 
+from grader.compare import compare
 from grader.draw import Draw
-from grader.exercise import Tolerance, Wrong, arguments, exercise
+from grader.exercise import Exercise, Tolerance, Wrong, arguments, exercise
 
 UNIT = "11_vocoder"
 #: The spectrogram that the notebook and most vocoders use.
@@ -31,6 +32,24 @@ def _any_spectrum(draw: Draw, frames: int, n_fft: int) -> torch.Tensor:
     """Numbers that are the spectrogram of no sound."""
     bins = n_fft // 2 + 1
     return torch.complex(draw.normal(bins, frames), draw.normal(bins, frames))
+
+
+def _to_digits(exercise: Exercise, digits: int, *args: object, reason: str = ""):
+    """Float64 goes in: what was float32 on the way, or had a small number added to it, comes out with fewer digits."""
+    expected = exercise.oracle(*args)
+    got = yield arguments(*args)
+    difference = compare(got.value, expected, exercise.tolerance)
+    if difference is not None and difference.kind in ("type", "length", "shape", "dtype"):
+        raise Wrong(difference.says)
+    parts = zip(got.value, expected, strict=True) if isinstance(expected, tuple) else [(got.value, expected)]
+    off = max(((one - other).abs().max() / other.abs().max()).item() for one, other in parts)
+    if not off < 1e-4:
+        raise Wrong(f"for numbers in float64 the result is wrong{reason}")
+    if off > 10.0**-digits:
+        raise Wrong(
+            f"for numbers in float64 the result should be right to {digits} digits, but it is right to "
+            f"{-math.log10(off):.0f}: does anything become float32 on the way, or is something added?"
+        )
 
 
 # --------------------------------------------------------------------------------------------------- overlap_add
@@ -103,6 +122,18 @@ def in_double_precision(draw: Draw):
     return draw.normal(4, 9).double(), 4
 
 
+@overlap_add.property_case(group="edge")
+def added_to_ten_digits(draw: Draw):
+    """Samples in float64, to ten digits."""
+    yield from _to_digits(overlap_add, 10, draw.normal(5, 8).double(), 3)
+
+
+@overlap_add.case(group="edge")
+def turned_over(draw: Draw):
+    """Frames that lie in memory column by column, as after `.mT`."""
+    return draw.normal(8, 5).mT, 2
+
+
 @overlap_add.hidden_case(group="edge")
 def frames_of_one_sample(draw: Draw):
     """Frames of one sample."""
@@ -121,6 +152,18 @@ def sixteen_deep(draw: Draw):
     return draw.normal(21, 16), 1
 
 
+@overlap_add.hidden_case(group="edge")
+def sixteen_bits_wide(draw: Draw):
+    """Samples as a 16-bit recording holds them."""
+    return draw.integers(-32_768, 32_768, 9, 7).float(), 3
+
+
+@overlap_add.hidden_case(group="edge")
+def fifty_deep(draw: Draw):
+    """Hundreds of frames, about fifty over every sample."""
+    return draw.normal(draw.integer(300, 400), draw.integer(40, 60)), 1
+
+
 @overlap_add.case(group="real sizes")
 def whisper_s_frames(draw: Draw):
     """Frames of 400 samples every 160."""
@@ -131,6 +174,12 @@ def whisper_s_frames(draw: Draw):
 def a_vocoder_s_frames(draw: Draw):
     """The notebook's own: 1024 samples every 256, over a hundred frames."""
     return draw.normal(draw.integer(120, 190), N_FFT), HOP
+
+
+@overlap_add.hidden_case(group="real sizes")
+def long_frames(draw: Draw):
+    """Frames of 2048 samples, and a long hop."""
+    return draw.normal(6, 2_048), draw.integer(500, 1_500)
 
 
 @overlap_add.hidden_case(group="real sizes")
@@ -348,6 +397,32 @@ def double_precision(draw: Draw):
     return _any_spectrum(draw, 6, 10).to(torch.complex128), 10, 3
 
 
+@istft.property_case(group="edge")
+def hardly_any_weight(draw: Draw):
+    """A hop one sample shorter than the frame, in complex128, to six digits."""
+    reason = ": where frames hardly overlap, the weight is tiny; do you divide by it as it is?"
+    yield from _to_digits(istft, 6, _any_spectrum(draw, 4, 64).to(torch.complex128), 64, 63, reason=reason)
+
+
+@istft.hidden_property_case(group="edge")
+def still_less_weight(draw: Draw):
+    """Frames of 1024 samples every 1023, in complex128, to six digits."""
+    yield from _to_digits(istft, 6, _any_spectrum(draw, 4, N_FFT).to(torch.complex128), N_FFT, N_FFT - 1)
+
+
+@istft.property_case(group="edge")
+def inverted_to_ten_digits(draw: Draw):
+    """A spectrogram in complex128, to ten digits."""
+    yield from _to_digits(istft, 10, _any_spectrum(draw, 7, 14).to(torch.complex128), 14, 5)
+
+
+@istft.hidden_case(group="edge")
+def shortest_frames(draw: Draw):
+    """Frames of two samples, and of four."""
+    n_fft = draw.choice((2, 4))
+    return _any_spectrum(draw, 9, n_fft), n_fft, 1
+
+
 @istft.hidden_case(group="edge")
 def three_frames(draw: Draw):
     """Three frames."""
@@ -372,6 +447,12 @@ def whisper_s_spectrogram(draw: Draw):
 def a_vocoder_s_spectrogram(draw: Draw):
     """The notebook's own, 1024 and 256, over a hundred frames."""
     return _any_spectrum(draw, draw.integer(110, 180), N_FFT), N_FFT, HOP
+
+
+@istft.hidden_case(group="real sizes")
+def a_long_spectrogram(draw: Draw):
+    """Frames of 400 samples every 160, some hundreds of them."""
+    return _any_spectrum(draw, draw.integer(300, 500), 400), 400, 160
 
 
 @istft.hidden_case(group="real sizes")
@@ -461,12 +542,42 @@ def starts_late(spec, n_fft, hop):
     return functional.pad(_inverse(spec, n_fft, hop, cut=(False, False)), (0, 0))[: (spec.shape[1] - 1) * hop].clone()
 
 
-@istft.misconception(
-    "It divides by one number. The squared windows add up to a constant only in the middle, and only for some hops.",
-    hint="Overlap-add the squared window itself, once a frame. Is the result flat at the ends?",
-)
+_ONE_NUMBER = {
+    "says": "It divides by one number. The squared windows add up to a constant only in the middle, and only for some "
+    "hops.",
+    "hint": "Overlap-add the squared window itself, once a frame. Is the result flat at the ends?",
+}
+
+
+@istft.misconception(**_ONE_NUMBER)
 def divided_by_a_constant(spec, n_fft, hop):
     return not_normalised(spec, n_fft, hop) * hop / _window(n_fft, spec.real.dtype).square().sum()
+
+
+@istft.misconception(**_ONE_NUMBER)
+def divided_by_the_largest_weight(spec, n_fft, hop):
+    weight = _window(n_fft, spec.real.dtype).square().expand(spec.shape[1], -1)
+    return not_normalised(spec, n_fft, hop) / _added(weight, hop).max()
+
+
+@istft.misconception(**_ONE_NUMBER)
+def divided_by_one_and_a_half(spec, n_fft, hop):
+    return not_normalised(spec, n_fft, hop) / 1.5
+
+
+@istft.misconception(**_ONE_NUMBER)
+def divided_by_one_window(spec, n_fft, hop):
+    return not_normalised(spec, n_fft, hop) / _window(n_fft, spec.real.dtype).square().sum()
+
+
+@istft.misconception(
+    "A small number is added to the weight, which shows where frames hardly overlap.",
+    hint="Is the weight ever zero, once the padding is cut off?",
+)
+def weight_raised(spec, n_fft, hop):
+    window = _window(n_fft, spec.real.dtype)
+    weight = _added(window.square().expand(spec.shape[1], -1), hop)[n_fft // 2 : -(n_fft // 2)]
+    return not_normalised(spec, n_fft, hop) / (weight + 1e-8)
 
 
 @istft.misconception(
@@ -638,7 +749,19 @@ def estimate_is_silent(draw: Draw):
 @spectral_convergence.case(group="edge")
 def very_quiet(draw: Draw):
     """Very quiet spectrograms."""
-    return draw.uniform(4, 5, low=1e-6, high=2e-5), draw.uniform(4, 5, low=1e-6, high=2e-5)
+    return draw.uniform(4, 5, low=1e-9, high=2e-8), draw.uniform(4, 5, low=1e-9, high=2e-8)
+
+
+@spectral_convergence.hidden_case(group="edge")
+def hardly_there(draw: Draw):
+    """Spectrograms of a millionth of a millionth."""
+    return draw.uniform(5, 4, low=1e-13, high=2e-12), draw.uniform(5, 4, low=1e-13, high=2e-12)
+
+
+@spectral_convergence.property_case(group="edge")
+def distance_to_ten_digits(draw: Draw):
+    """Spectrograms in float64, to ten digits."""
+    yield from _to_digits(spectral_convergence, 10, draw.normal(4, 6).double(), draw.normal(4, 6).double())
 
 
 @spectral_convergence.case(group="edge")
@@ -655,8 +778,8 @@ def one_number(draw: Draw):
 
 @spectral_convergence.hidden_case(group="edge")
 def far_too_loud(draw: Draw):
-    """An estimate a hundred times too loud."""
-    return 100 * draw.normal(4, 6), draw.normal(4, 6)
+    """An estimate that is far too loud."""
+    return 10.0 ** draw.integer(2, 7) * draw.normal(4, 6), draw.normal(4, 6)
 
 
 @spectral_convergence.hidden_case(group="edge")
@@ -761,7 +884,15 @@ def in_decibels(estimate, target):
     hint="The target is never all zero, so nothing needs to be added.",
 )
 def safety_added(estimate, target):
-    return (estimate.abs() - target.abs()).norm() / (target.abs().norm() + 1e-5)
+    return (estimate.abs() - target.abs()).norm() / (target.abs().norm() + 1e-8)
+
+
+@spectral_convergence.misconception(
+    "The denominator is squared, the numerator is not.",
+    hint="Estimate and target ten times louder should give the same number.",
+)
+def denominator_squared(estimate, target):
+    return (estimate.abs() - target.abs()).norm() / target.abs().square().sum()
 
 
 @spectral_convergence.misconception(
@@ -884,6 +1015,43 @@ def rounds_in_double_precision(draw: Draw):
     return magnitude.double(), n_iter, n_fft, hop, phase.double()
 
 
+@griffin_lim.property_case(group="edge")
+def bins_become_zero(draw: Draw):
+    """Bins that become exactly zero, though their magnitude is not: they get the phase 0."""
+    magnitude, phase = torch.zeros(3, 12), torch.zeros(3, 12)
+    loudness = 2.0 ** draw.integer(-2, 4)
+    magnitude[0], phase[0, ::2] = loudness, math.pi  # constant frames of alternating signs, which cancel
+    got = yield arguments(magnitude, 1, 4, 1, phase)
+    expected = loudness * torch.tensor([-3 / 10, -1 / 6, 1 / 6, *[1 / 3] * 8])
+    if not torch.allclose(got.value, expected, atol=1e-3):
+        raise Wrong(
+            f"one round from frames that cancel should give {loudness:g} times −0.3, −0.1667, 0.1667, then 0.3333 "
+            "eight times: a bin that has become zero gets the phase 0, and with it its magnitude back"
+        )
+
+
+@griffin_lim.property_case(group="edge")
+def rounds_to_eight_digits(draw: Draw):
+    """Magnitudes and phases in float64, two rounds, to eight digits."""
+    magnitude, _, n_fft, hop, phase = _griffin_lim_case(draw, 2, 9, 12, 4)
+    yield from _to_digits(griffin_lim, 8, magnitude.double(), 2, n_fft, hop, phase.double())
+
+
+@griffin_lim.hidden_property_case(group="edge")
+def nearly_there(draw: Draw):
+    """A phase that is nearly right, in float64: small steps count, too."""
+    spec = _spectrum(draw, 20, 32, 8).to(torch.complex128)
+    phase = spec.angle() + 1e-3 * draw.normal(17, 20)
+    yield from _to_digits(griffin_lim, 7, spec.abs(), draw.integer(4, 8), 32, 8, phase)
+
+
+@griffin_lim.hidden_property_case(group="real sizes")
+def seventy_rounds(draw: Draw):
+    """Some seventy rounds in float64, to five digits."""
+    magnitude, n_iter, n_fft, hop, phase = _griffin_lim_case(draw, draw.integer(62, 80), 24, 32, 8)
+    yield from _to_digits(griffin_lim, 5, magnitude.double(), n_iter, n_fft, hop, phase.double())
+
+
 @griffin_lim.hidden_case(group="edge")
 def silence_at_the_ends(draw: Draw):
     """Silence before and after the sound."""
@@ -905,14 +1073,14 @@ def loud_without_rounds(draw: Draw):
     return magnitude, 0, 12, 3, draw.uniform(7, 8, low=-20.0, high=20.0)
 
 
-@griffin_lim.hidden_property_case(group="edge")
+@griffin_lim.property_case(group="edge")
 def very_soft(draw: Draw):
-    """A sound 4096 times softer."""
-    magnitude, *rest = _griffin_lim_case(draw, 2, 10, 12, 3)
+    """A sound a million million times softer."""
+    magnitude, *rest = _griffin_lim_case(draw, 4, 10, 12, 3)
     loud = yield arguments(magnitude, *rest)
-    soft = yield arguments(magnitude / 4_096, *rest)
-    if not torch.allclose(4_096 * soft.value, loud.value, atol=5e-3):
-        raise Wrong("magnitudes 4096 times smaller do not give the same sound, 4096 times softer")
+    soft = yield arguments(magnitude / 2**40, *rest)
+    if not torch.allclose(2**40 * soft.value, loud.value, atol=5e-3):
+        raise Wrong("magnitudes 2⁴⁰ times smaller do not give the same sound, 2⁴⁰ times softer")
 
 
 @griffin_lim.case(group="real sizes")
@@ -1094,6 +1262,19 @@ def silence_divided(magnitude, n_iter, n_fft, hop, phase):
     return _rounds(magnitude, n_iter, n_fft, hop, phase, angle)
 
 
+@griffin_lim.misconception(
+    "A bin that has become exactly zero stays zero: divided by its size it is no arrow of length 1.",
+    hint="`torch.angle` gives 0 for a bin that is zero, and the arrow of phase 0 is 1. What does z / |z| give?",
+)
+def zero_bins_stay(magnitude, n_iter, n_fft, hop, phase):
+    window = _window(n_fft, magnitude.dtype)
+    turned = torch.exp(1j * phase)
+    for _ in range(n_iter):
+        spectrum = _stft(torch.istft(magnitude * turned, n_fft, hop, window=window), n_fft, hop)
+        turned = spectrum / spectrum.abs().clamp_min(1e-12)
+    return torch.istft(magnitude * turned, n_fft, hop, window=window)
+
+
 @griffin_lim.alternative
 def by_polar(magnitude, n_iter, n_fft, hop, phase):
     return _rounds(magnitude, n_iter, n_fft, hop, phase)
@@ -1106,7 +1287,7 @@ def unit_numbers(magnitude, n_iter, n_fft, hop, phase):
     for _ in range(n_iter):
         sound = torch.istft(magnitude * turned, n_fft, hop, window=window)
         spectrum = torch.stft(sound, n_fft, hop, window=window, return_complex=True)
-        turned = spectrum / spectrum.abs().clamp_min(1e-12)
+        turned = torch.where(spectrum == 0, 1.0, spectrum / spectrum.abs())
     return torch.istft(magnitude * turned, n_fft, hop, window=window)
 
 
@@ -1175,6 +1356,32 @@ def a_deaf_band(draw: Draw):
 
 
 @mel_to_linear.case(group="edge")
+def two_bands_alike(draw: Draw):
+    """Two bands that hear the same, and do not say the same."""
+    filterbank = _bands(draw, 5, 12)
+    filterbank[3] = filterbank[2]
+    return draw.uniform(5, 4, low=0.5, high=3.0), filterbank
+
+
+@mel_to_linear.property_case(group="edge")
+def an_unheard_frequency(draw: Draw):
+    """A frequency that no band hears, as 0 Hz: it gets no power, and the others keep theirs."""
+    mel, filterbank = draw.uniform(4, 5, low=0.5, high=3.0), draw.uniform(4, 8)
+    expected = mel_to_linear.oracle(mel, filterbank)
+    usual = yield arguments(mel, filterbank)
+    if compare(usual.value, expected, mel_to_linear.tolerance):
+        raise Wrong("the result is wrong where every frequency belongs to every band")
+    column = draw.integer(0, 9)
+    silent = yield arguments(mel, torch.cat([filterbank[:, :column], torch.zeros(4, 1), filterbank[:, column:]], dim=1))
+    whole = torch.cat([expected[:column], torch.zeros(1, 5), expected[column:]])
+    if compare(silent.value, whole, mel_to_linear.tolerance):
+        raise Wrong(
+            "a column of zeros in the filterbank changes more than its own frequency: of `lstsq`'s drivers, take the "
+            "one that works by singular values (gelsd)"
+        )
+
+
+@mel_to_linear.case(group="edge")
 def more_bands_than_bins(draw: Draw):
     """More bands than frequencies."""
     return draw.uniform(9, 5, high=2.0), draw.uniform(9, 4)
@@ -1199,10 +1406,52 @@ def soft_and_loud(draw: Draw):
     """Very soft and very loud sounds: the same powers, smaller or larger."""
     mel, filterbank = draw.uniform(4, 5, high=2.0), _bands(draw, 4, 9)
     usual = yield arguments(mel, filterbank)
-    for factor in (2.0**-20, 2.0**20):
+    for factor in (2.0**-60, 2.0**-30, 2.0**20):
         other = yield arguments(mel * factor, filterbank)
         if not torch.allclose(other.value / factor, usual.value, atol=1e-3):
             raise Wrong(f"bands times {factor:.3g} do not give the powers times {factor:.3g}")
+
+
+@mel_to_linear.property_case(group="edge")
+def mended_to_eight_digits(draw: Draw):
+    """Powers in float64, to eight digits."""
+    yield from _to_digits(mel_to_linear, 8, draw.uniform(4, 5, high=2.0).double(), _bands(draw, 4, 9).double())
+
+
+@mel_to_linear.property_case(group="edge")
+def silence_is_zero(draw: Draw):
+    """A silent frame: exactly zero, not nearly."""
+    got = yield arguments(draw.uniform(4, 3) * torch.tensor([1.0, 0.0, 1.0]), _bands(draw, 4, 9))
+    if got.value.shape != (9, 3):
+        raise Wrong(f"the result has shape {tuple(got.value.shape)}, it should be (9, 3)")
+    if got.value[:, 1].any():
+        raise Wrong(f"a silent frame has a power of {got.value[:, 1].abs().max():.3g}; it should be exactly 0")
+    if not got.value[:, 0].any():
+        raise Wrong("a frame that is not silent has no power at all")
+
+
+@mel_to_linear.hidden_case(group="edge")
+def a_nearly_deaf_band(draw: Draw):
+    """A band that hears five hundred times less than the others."""
+    filterbank = _bands(draw, 5, 11)
+    filterbank[draw.integer(0, 5)] /= 500
+    return filterbank @ draw.normal(11, 6).square(), filterbank
+
+
+@mel_to_linear.hidden_case(group="edge")
+def a_soft_filterbank(draw: Draw):
+    """A filterbank of small numbers."""
+    filterbank = _bands(draw, 4, 9) * 2.0**-20
+    return filterbank @ draw.normal(9, 5).square(), filterbank
+
+
+@mel_to_linear.hidden_case(group="edge")
+def everything_alike(draw: Draw):
+    """Three bands that hear the same, more bands than frequencies, one frequency unheard."""
+    filterbank = draw.uniform(7, 5)
+    filterbank[4] = filterbank[6] = filterbank[1]
+    filterbank[:, 2] = 0.0
+    return draw.uniform(7, 3, low=0.5, high=2.0), filterbank
 
 
 @mel_to_linear.hidden_case(group="edge")
@@ -1328,18 +1577,20 @@ def frames_in_rows(mel_power, filterbank):
 
 
 @mel_to_linear.misconception(
-    "It uses a formula with the inverse of F·Fᵀ, which does not exist where a band is deaf or where there are more "
-    "bands than frequencies.",
+    "It uses a formula with the inverse of B·Bᵀ, which does not exist where a band is deaf, where two bands hear the "
+    "same, or where there are more bands than frequencies.",
     hint="The pseudo-inverse exists for every matrix. Which function of `torch.linalg` is named after it?",
 )
-def normal_equations(mel_power, filterbank):
-    try:
-        solved = torch.linalg.inv(filterbank @ filterbank.mT)
-    except torch.linalg.LinAlgError:
-        solved = filterbank.new_zeros(len(filterbank), len(filterbank))
-    if torch.linalg.matrix_rank(filterbank) < len(filterbank):
-        solved = torch.zeros_like(solved)
-    return (filterbank.mT @ solved @ mel_power).clamp_min(0)
+def inverse_of_b_bt(mel_power, filterbank):
+    return (filterbank.mT @ torch.linalg.inv(filterbank @ filterbank.mT) @ mel_power).clamp_min(0)
+
+
+@mel_to_linear.misconception(
+    "It uses a formula with the inverse of Bᵀ·B, which does not exist where there are more frequencies than bands.",
+    hint="The pseudo-inverse exists for every matrix. Which function of `torch.linalg` is named after it?",
+)
+def inverse_of_bt_b(mel_power, filterbank):
+    return (torch.linalg.inv(filterbank.mT @ filterbank) @ filterbank.mT @ mel_power).clamp_min(0)
 
 
 @mel_to_linear.alternative
@@ -1416,6 +1667,25 @@ def silence_and_full_scale(draw: Draw):
 
 
 @mu_law_encode.case(group="edge")
+def silence_among_few_codes(draw: Draw):
+    """Silence with six, ten or fourteen codes: the upper one of the two in the middle."""
+    return torch.tensor([0.0, 1.0, 0.0, -1.0])[draw.permutation(4)], draw.choice((6, 10, 14))
+
+
+@mu_law_encode.case(group="edge")
+def a_number(draw: Draw):
+    """A single number, shape ()."""
+    return _samples(draw)
+
+
+@mu_law_encode.case(group="edge")
+def a_hair_from_the_borders(draw: Draw):
+    """Samples in float64, a hair from the borders between codes."""
+    side = (1 - 2 * (torch.arange(40) % 2)) * (0.5 - 1e-7)
+    return _expanded(draw.integers(1, 255, 40) + side.double(), 256)
+
+
+@mu_law_encode.case(group="edge")
 def a_batch(draw: Draw):
     """A batch, (B, T)."""
     return _samples(draw, 3, 7)
@@ -1468,8 +1738,15 @@ def any_number_of_codes(draw: Draw):
 
 @mu_law_encode.hidden_case(group="numbers of codes")
 def sixteen_bits(draw: Draw):
-    """65 536 codes, sixteen bits."""
-    return _samples(draw, 40, channels=65_536), 65_536
+    """65 536 codes, sixteen bits, with silence and full scale."""
+    return torch.cat([_samples(draw, 40, channels=65_536), torch.tensor([0.0, 1.0, -1.0])]), 65_536
+
+
+@mu_law_encode.hidden_case(group="numbers of codes")
+def an_odd_number_of_codes(draw: Draw):
+    """An odd number of codes."""
+    channels = draw.choice((7, 33, 101, 255))
+    return _samples(draw, 40, channels=channels), channels
 
 
 @mu_law_encode.hidden_case(group="real sizes")
@@ -1539,6 +1816,31 @@ def always_256_codes(x, channels=256):
 
 
 @mu_law_encode.misconception(
+    "μ is taken to be the number of codes; it is one less.",
+    hint="With 256 codes the largest is 255. Which number is μ?",
+)
+def mu_is_channels_throughout(x, channels=256):
+    return ((_compressed(x, channels) + 1) / 2 * channels + 0.5).long()
+
+
+@mu_law_encode.misconception(
+    "`round` takes halves to the even code; silence should get the upper one.",
+    hint="With six codes silence has the level 2.5. What is `torch.tensor(2.5).round()`?",
+)
+def halves_to_even(x, channels=256):
+    return ((_compressed(x, channels - 1) + 1) / 2 * (channels - 1)).round().long()
+
+
+@mu_law_encode.misconception(
+    "μ is missing inside the logarithm, so the curve is hardly bent, and full scale does not reach the ends.",
+    hint="The curve should end at 1 for x = 1. What is ln(1 + 1) / ln(1 + μ)?",
+)
+def mu_missing_inside(x, channels=256):
+    bent = x.double().sign() * torch.log1p(x.double().abs()) / math.log1p(channels - 1)
+    return ((bent + 1) / 2 * (channels - 1) + 0.5).long()
+
+
+@mu_law_encode.misconception(
     "The range is divided into `channels` equal boxes; the lowest code should stand for −1 exactly, the highest for 1.",
     hint="−1 … 1 becomes 0 … μ, and then you round to the nearest whole number.",
 )
@@ -1585,8 +1887,8 @@ def by_the_formula(x, channels=256):
 @mu_law_encode.alternative
 def by_rounding(x, channels=256):
     mu = channels - 1
-    bent = torch.copysign(torch.log1p(mu * x.abs()) / math.log1p(mu), x)
-    return ((bent + 1) * (mu / 2)).round().to(torch.int64)
+    bent = torch.copysign(torch.log1p(mu * x.double().abs()) / math.log1p(mu), x)
+    return mu - ((1 - bent) * (mu / 2) - 0.5).ceil().to(torch.int64)
 
 
 @mu_law_encode.alternative
@@ -1633,6 +1935,12 @@ def ends_and_middle(draw: Draw):
 
 
 @mu_law_decode.case(group="edge")
+def a_code(draw: Draw):
+    """A single code, shape ()."""
+    return draw.integers(0, 120)
+
+
+@mu_law_decode.case(group="edge")
 def a_batch_of_codes(draw: Draw):
     """A batch, (B, T)."""
     return draw.integers(0, 256, 3, 5)
@@ -1652,21 +1960,28 @@ def eight_codes(draw: Draw):
 
 @mu_law_decode.case(group="numbers of codes")
 def ten_bits(draw: Draw):
-    """1024 codes."""
-    return draw.integers(0, 1_024, 20), 1_024
+    """1024 codes, the lowest and the highest among them."""
+    return torch.cat([draw.integers(0, 1_024, 20), torch.tensor([0, 1_023])]), 1_024
 
 
 @mu_law_decode.hidden_case(group="numbers of codes")
 def codes_of_another_number(draw: Draw):
     """Some other number of codes."""
-    channels = draw.choice((16, 32, 101, 512))
+    channels = draw.choice((16, 32, 100, 512))
+    return torch.arange(channels)[draw.permutation(channels)], channels
+
+
+@mu_law_decode.hidden_case(group="numbers of codes")
+def codes_of_an_odd_number(draw: Draw):
+    """An odd number of codes, the middle one silence."""
+    channels = draw.choice((7, 33, 101, 255))
     return torch.arange(channels)[draw.permutation(channels)], channels
 
 
 @mu_law_decode.hidden_case(group="numbers of codes")
 def codes_of_sixteen_bits(draw: Draw):
-    """65 536 codes."""
-    return draw.integers(0, 65_536, 50), 65_536
+    """65 536 codes, the lowest and the highest among them."""
+    return torch.cat([draw.integers(0, 65_536, 50), torch.tensor([65_535, 0])]), 65_536
 
 
 @mu_law_decode.hidden_case(group="real sizes")
@@ -1704,6 +2019,33 @@ def decoded_with_channels(codes, channels=256):
 )
 def divided_by_channels(codes, channels=256):
     bent = 2 * codes.double() / channels - 1
+    return (bent.sign() * torch.expm1(bent.abs() * math.log1p(channels - 1)) / (channels - 1)).float()
+
+
+@mu_law_decode.misconception(
+    "μ is taken to be the number of codes; it is one less.",
+    hint="The highest code, 255 of 256, should give exactly 1.",
+)
+def decoded_with_channels_throughout(codes, channels=256):
+    bent = 2 * codes.double() / channels - 1
+    return (bent.sign() * torch.expm1(bent.abs() * math.log1p(channels)) / channels).float()
+
+
+_HALF_A_CODE = {
+    "says": "Half a code is added; a code is a level itself, and 0 … μ should become −1 … 1.",
+    "hint": "Code 0 should give exactly −1, and the highest code exactly 1.",
+}
+
+
+@mu_law_decode.misconception(**_HALF_A_CODE)
+def half_a_code_later(codes, channels=256):
+    bent = 2 * (codes.double() + 0.5) / (channels - 1) - 1
+    return (bent.sign() * torch.expm1(bent.abs() * math.log1p(channels - 1)) / (channels - 1)).float()
+
+
+@mu_law_decode.misconception(**_HALF_A_CODE)
+def middle_of_a_box(codes, channels=256):
+    bent = 2 * (codes.double() + 0.5) / channels - 1
     return (bent.sign() * torch.expm1(bent.abs() * math.log1p(channels - 1)) / (channels - 1)).float()
 
 
@@ -1869,6 +2211,18 @@ def coupling_in_double_precision(draw: Draw):
     return tuple(one.double() for one in _coupling(draw, 2, 6, 4))
 
 
+@affine_coupling.property_case(group="edge")
+def coupled_to_ten_digits(draw: Draw):
+    """Everything in float64, to ten digits."""
+    yield from _to_digits(affine_coupling, 10, *(one.double() for one in _coupling(draw, 2, 4, 7)))
+
+
+@affine_coupling.hidden_property_case(group="inverse")
+def uncoupled_to_ten_digits(draw: Draw):
+    """Everything in float64, the inverse, to ten digits."""
+    yield from _to_digits(affine_coupling, 10, *(one.double() for one in _coupling(draw, 3, 6, 2)), True)
+
+
 @affine_coupling.hidden_case(group="edge")
 def many_channels_one_item(draw: Draw):
     """One item of one time step, twelve channels."""
@@ -1877,9 +2231,9 @@ def many_channels_one_item(draw: Draw):
 
 @affine_coupling.hidden_case(group="edge")
 def very_strong_scales(draw: Draw):
-    """Scales from a hundred-thousandth to a hundred thousand."""
+    """Scales from a millionth of a millionth to a million million."""
     x, log_s, t = _coupling(draw, 2, 4, 6)
-    return x, log_s.sign() * draw.uniform(2, 2, 6, low=9.0, high=12.0), t, draw.choice((True, False))
+    return x, log_s.sign() * draw.uniform(2, 2, 6, low=20.0, high=28.0), t, draw.choice((True, False))
 
 
 @affine_coupling.hidden_case(group="edge")
@@ -1899,6 +2253,12 @@ def a_few_squeezed_samples(draw: Draw):
 def a_second_of_samples(draw: Draw):
     """A second of sound in eight channels."""
     return *_coupling(draw, 2, 8, 2_000, scale=0.3), draw.choice((True, False))
+
+
+@affine_coupling.hidden_case(group="real sizes")
+def many_channels(draw: Draw):
+    """Some dozens of channels, a batch of seven."""
+    return *_coupling(draw, 7, 2 * draw.integer(15, 30), 11, scale=0.3), draw.choice((True, False))
 
 
 @affine_coupling.hidden_case(group="real sizes")
@@ -1997,6 +2357,17 @@ def shifted_first(x, log_s, t, inverse=False):
     kept, changed = x.chunk(2, dim=1)
     made = changed * torch.exp(-log_s) - t if inverse else (changed + t) * torch.exp(log_s)
     return torch.cat([kept, made], dim=1), _coupled(x, log_s, t, inverse)[2]
+
+
+@affine_coupling.misconception(
+    "Forwards the shift is added before the scale; the inverse is right, so it does not undo that step.",
+    hint="y = x · s + t: what comes first? And does your inverse undo just that?",
+)
+def shifted_first_forwards(x, log_s, t, inverse=False):
+    kept, made, log_det = _coupled(x, log_s, t, inverse)
+    if not inverse:
+        made = (x.chunk(2, dim=1)[1] + t) * torch.exp(log_s)
+    return torch.cat([kept, made], dim=1), log_det
 
 
 @affine_coupling.misconception(
@@ -2122,6 +2493,18 @@ def one_frame_only(draw: Draw):
     return 1, draw.sample([2, 3, 4, 5], 3)
 
 
+@upsampled_length.case(group="edge")
+def five_layers(draw: Draw):
+    """Five layers."""
+    return draw.integer(3, 100), draw.sample([2, 3, 4, 5, 2, 7], 5)
+
+
+@upsampled_length.hidden_case(group="edge")
+def many_layers(draw: Draw):
+    """Six to nine layers."""
+    return draw.integer(3, 100), [2, *[draw.integer(2, 4) for _ in range(draw.integer(4, 8))], 3]
+
+
 @upsampled_length.hidden_case(group="edge")
 def a_layer_that_keeps_the_length(draw: Draw):
     """A layer of rate 1 among others."""
@@ -2138,6 +2521,12 @@ def the_same_rate_again(draw: Draw):
 def a_sentence_s_frames(draw: Draw):
     """The frames of a sentence, hop 256."""
     return draw.integer(150, 300), [8, 8, 4]
+
+
+@upsampled_length.hidden_case(group="real sizes")
+def a_long_way_up(draw: Draw):
+    """More samples than 32 bits can count."""
+    return draw.integer(50, 100), [50, 40, 30, 20, 10, draw.integer(8, 12)]
 
 
 @upsampled_length.hidden_case(group="real sizes")
@@ -2172,6 +2561,14 @@ def last_frame_short(n_frames, rates):
 )
 def as_the_istft(n_frames, rates):
     return (n_frames - 1) * _product(rates)
+
+
+@upsampled_length.misconception(
+    "It is the hop alone: the number of frames is forgotten.",
+    hint="One frame becomes `hop` samples. How many do 100 frames become?",
+)
+def the_hop_alone(n_frames, rates):
+    return _product(rates)
 
 
 @upsampled_length.misconception(
