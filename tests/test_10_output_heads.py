@@ -24,7 +24,7 @@ from grader.exercises.output_heads import (
     mel_head,
     pitch,
 )
-from grader.recordings import DATA, load_clip
+from grader.recordings import DATA, load_clip, recordings
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -159,6 +159,21 @@ def test_the_highest_autocorrelation_is_an_octave_too_low_where_the_period_falls
     assert pitch(torch.from_numpy(frame)) == pytest.approx(16_000 / 44.5, rel=0.02)
 
 
+@pytest.mark.parametrize(("weak", "expected"), [(0.55, 100.0), (0.6, 200.0)])
+def test_five_per_cent_decide_whether_a_weaker_click_counts(weak, expected):
+    frame = torch.zeros(960)
+    frame[0::160], frame[80::160] = 1.0, weak
+    assert pitch(frame) == expected
+    r = scipy.signal.correlate(frame.double().numpy(), frame.double().numpy())[959:]
+    assert (r[80] >= 0.95 * r[160]) == (expected == 200.0)
+
+
+def test_the_first_lag_is_rounded_up_and_the_last_down():
+    every = {period: (torch.arange(800) % period == 0) + 0.5 * (torch.arange(800) % period == 1) for period in (17, 23)}
+    assert pitch(every[17], 8_000, fmax=450.0) == pytest.approx(8_000 / 34)
+    assert pitch(every[23], 8_000, fmin=350.0, fmax=450.0) == pytest.approx(8_000 / 22)
+
+
 def test_silence_has_no_pitch():
     assert pitch(torch.zeros(800)) == 0.0
 
@@ -179,6 +194,11 @@ def test_the_numbers_of_the_text():
 
 def test_the_aligned_goodbye_has_as_many_frames_as_the_text_says():
     assert sum([15, 8, 9, 9, 6, 38, 8]) == 93 == len(load_clip("goodbye")) // 160
+
+
+def test_both_voices_have_sentences_that_are_set_aside():
+    longer = [one.name for one in recordings() if 3 < one.seconds < 6 and not one.name.startswith("austen")][::4]
+    assert sum(sum(map(ord, name)) % 4 == 2 for name in longer) >= 4
 
 
 def test_every_word_of_the_notebook_is_heard_in_training_and_in_the_test():

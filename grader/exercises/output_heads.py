@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from grader.draw import Draw
-from grader.exercise import Tolerance, Wrong, arguments, exercise
+from grader.exercise import Exercise, Tolerance, Wrong, arguments, exercise
 
 UNIT = "10_output_heads"
 
@@ -31,6 +31,19 @@ def _real(hidden, lengths):
 
 def _double(args: tuple) -> tuple:
     return tuple(one.double() if torch.is_tensor(one) and one.is_floating_point() else one for one in args)
+
+
+def _ten_digits(exercise: Exercise, args: tuple):
+    """A property: float64 in, float64 all the way. An answer that went through float32 is off by some 1e-8."""
+    args = tuple(one / 3 if torch.is_tensor(one) and one.is_floating_point() else one for one in _double(args))
+    got = yield args
+    expected = exercise(*args)
+    pairs = zip(*((one if isinstance(one, tuple) else (one,)) for one in (got.value, expected)), strict=False)
+    for mine, right in pairs:
+        if not torch.is_tensor(mine) or mine.shape != right.shape or mine.dtype != right.dtype:
+            raise Wrong(f"the answer to float64 should be {right.dtype} of shape {tuple(right.shape)}")
+        if not torch.allclose(mine, right, rtol=1e-10, atol=1e-10):
+            raise Wrong("the answer to float64 is right to fewer than ten digits")
 
 
 def _strided(tensor: torch.Tensor) -> torch.Tensor:
@@ -68,6 +81,12 @@ def an_alphabet(draw: Draw):
     return _ctc(draw, 2, 150, 96, 29, scale=0.3)
 
 
+@ctc_head.hidden_case(gradient=False)
+def a_long_clip_of_text(draw: Draw):
+    """A clip of 600 frames"""
+    return _ctc(draw, 1, 600, 3, 4)
+
+
 @ctc_head.case(group="edge")
 def as_many_classes_as_features(draw: Draw):
     """As many classes as features"""
@@ -97,6 +116,12 @@ def other_layout(draw: Draw):
 def text_in_float64(draw: Draw):
     """Numbers in float64"""
     return _double(_ctc(draw, 2, 4, 3, 5))
+
+
+@ctc_head.hidden_property_case(group="edge")
+def text_to_ten_digits(draw: Draw):
+    """Numbers in float64, compared to ten digits"""
+    yield from _ten_digits(ctc_head, _ctc(draw, 2, 4, 3, 5))
 
 
 @ctc_head.case(group="large values")
@@ -264,6 +289,20 @@ def clips_of_seconds(draw: Draw):
     return _padded(draw, 12, 300, 96)
 
 
+@masked_mean_pool.hidden_case(gradient=False)
+def a_minute(draw: Draw):
+    """Two clips of up to a minute"""
+    return draw.normal(2, 3_000, 3) + 1, torch.tensor([draw.integer(2_000, 3_000), 3_000])
+
+
+@masked_mean_pool.case(group="edge")
+def a_real_frame_of_zeros(draw: Draw):
+    """Real frames that are all zeros: they count like others"""
+    hidden, lengths = _refilled(*_padded(draw, 3, 6, 4), 0.0)
+    hidden[:, 0] = 0.0
+    return hidden, lengths
+
+
 @masked_mean_pool.case(group="padding")
 def padding_of_zeros(draw: Draw):
     """Padding of zeros"""
@@ -325,6 +364,12 @@ def pooled_in_float64(draw: Draw):
     return _double(_padded(draw, 3, 6, 4))
 
 
+@masked_mean_pool.hidden_property_case(group="edge")
+def pooled_to_ten_digits(draw: Draw):
+    """Numbers in float64, compared to ten digits"""
+    yield from _ten_digits(masked_mean_pool, _padded(draw, 3, 7, 4))
+
+
 @masked_mean_pool.misconception(
     "The padding is left out of the sum, but the sum is divided by T: short clips get small vectors.",
     hint="A clip of 2 frames in a tensor of 10: by how much must its sum be divided?",
@@ -339,6 +384,15 @@ def divided_by_t(hidden, lengths):
 )
 def padding_included(hidden, lengths):
     return hidden.mean(1)
+
+
+@masked_mean_pool.misconception(
+    "Padding is taken to be what is zero; the lengths say what is padding.",
+    hint="A real frame may be all zeros, and padding may be loud. Make the mask from `lengths`.",
+)
+def zeros_are_padding(hidden, lengths):
+    heard = (hidden != 0).any(-1).sum(1, keepdim=True)
+    return hidden.sum(1) / heard.clamp_min(1)
 
 
 @masked_mean_pool.misconception(
@@ -501,6 +555,12 @@ def full_clips(draw: Draw):
 def classes_in_float64(draw: Draw):
     """Numbers in float64"""
     return _double(_clips(draw, 3, 6, 4, 5))
+
+
+@classify.hidden_property_case(group="edge")
+def classes_to_ten_digits(draw: Draw):
+    """Numbers in float64, compared to ten digits"""
+    yield from _ten_digits(classify, _clips(draw, 3, 6, 4, 5))
 
 
 @classify.case(group="large values")
@@ -698,6 +758,18 @@ def a_phrase_of_no_frames(draw: Draw):
 
 
 @length_regulator.case(group="edge")
+def no_frames_anywhere(draw: Draw):
+    """Every duration of every phrase is 0: no frames at all"""
+    return draw.normal(3, 4, 5), torch.zeros(3, 4, dtype=torch.int64)
+
+
+@length_regulator.hidden_case
+def a_large_batch(draw: Draw):
+    """Forty phrases of twelve sounds"""
+    return draw.normal(40, 12, 8), draw.integers(0, 7, 40, 12)
+
+
+@length_regulator.case(group="edge")
 def one_phrase(draw: Draw):
     """A single phrase: no padding"""
     return _sounds(draw, 1, 5, 3)
@@ -748,9 +820,9 @@ def one_size_for_all(draw: Draw):
 
 @length_regulator.hidden_case(group="edge")
 def a_very_long_sound(draw: Draw):
-    """One sound of some hundred frames"""
+    """One sound of more than a thousand frames"""
     hidden, durations = _sounds(draw, 2, 4, 3)
-    durations[1, 2] = draw.integer(300, 400)
+    durations[1, 2] = draw.integer(1_500, 2_000)
     return hidden, durations
 
 
@@ -759,6 +831,12 @@ def sounds_in_float64(draw: Draw):
     """Numbers in float64, laid out in memory in another order"""
     hidden, durations = _sounds(draw, 2, 4, 3)
     return _strided(hidden.double()), durations
+
+
+@length_regulator.hidden_property_case(group="edge")
+def sounds_to_ten_digits(draw: Draw):
+    """Numbers in float64, compared to ten digits"""
+    yield from _ten_digits(length_regulator, _sounds(draw, 2, 4, 3))
 
 
 def _regulated(rows: list[torch.Tensor], lengths):
@@ -957,6 +1035,12 @@ def eighty_bands(draw: Draw):
     return hidden, 0.2 * w, b, layers
 
 
+@mel_head.hidden_case
+def many_layers(draw: Draw):
+    """A post-net of nine layers"""
+    return _mel(draw, 2, 12, 4, 3, [5, 4, 6, 5, 4, 6, 5, 4], [3, 5, 3, 1, 3, 5, 3, 3, 5])
+
+
 @mel_head.case(group="edge")
 def no_postnet(draw: Draw):
     """No post-net: an empty list"""
@@ -995,8 +1079,8 @@ def square_mel(draw: Draw):
 
 @mel_head.hidden_case(group="edge")
 def a_long_clip(draw: Draw):
-    """One clip of 400 frames"""
-    return _mel(draw, 1, 400, 6, 8, [5], [9, 11])
+    """One clip of 400 frames, and a kernel of 31"""
+    return _mel(draw, 1, 400, 6, 8, [5], [9, 31])
 
 
 @mel_head.hidden_case(group="edge")
@@ -1005,6 +1089,12 @@ def mel_in_float64(draw: Draw):
     hidden, w, b, layers = _mel(draw, 2, 6, 4, 3, [5], [3, 3])
     doubled = [{key: one.double() for key, one in layer.items()} for layer in layers]
     return _strided(hidden.double()), w.double(), b.double(), doubled
+
+
+@mel_head.hidden_property_case(group="edge")
+def mel_to_ten_digits(draw: Draw):
+    """Numbers in float64, compared to ten digits"""
+    yield from _ten_digits(mel_head, _mel(draw, 2, 6, 4, 3, [], []))
 
 
 @mel_head.case(group="large values")
@@ -1221,6 +1311,35 @@ def three_seconds(draw: Draw):
     return draw.uniform(513, 300, high=3.0)
 
 
+@frame_energy.hidden_case
+def more_bins_than_frames(draw: Draw):
+    """A spectrogram of 1025 bins and 8 frames"""
+    return draw.uniform(1025, 8, high=3.0)
+
+
+@frame_energy.hidden_case
+def many_frames(draw: Draw):
+    """A spectrogram of 4 bins and 2000 frames"""
+    return draw.uniform(4, 2000, high=3.0)
+
+
+@frame_energy.property_case(group="edge")
+def silence_is_zero(draw: Draw):
+    """Silence is exactly 0, and a single bin of some thousandths is not silence"""
+    magnitude = torch.zeros(6, 8)
+    quiet = draw.sample(range(8), 4)
+    for frame, loudness in zip(quiet, (0.009, 0.001, 2e-4, 1e-5), strict=True):
+        magnitude[draw.integer(0, 6), frame] = loudness
+    got = yield magnitude
+    expected = magnitude.amax(0)
+    if not torch.is_tensor(got.value) or got.value.shape != expected.shape:
+        raise Wrong("one number a frame should come back, (N,)")
+    if (got.value[expected == 0] != 0).any():
+        raise Wrong("a silent frame has an energy other than 0")
+    if not torch.allclose(got.value, expected, rtol=1e-3, atol=0.0):
+        raise Wrong("where one bin alone is not zero, the energy should be that bin, however quiet it is")
+
+
 @frame_energy.case(group="edge")
 def a_silent_frame(draw: Draw):
     """Silent frames among others"""
@@ -1249,6 +1368,12 @@ def a_frame_alone(draw: Draw):
 def magnitude_in_float64(draw: Draw):
     """Numbers in float64, laid out in memory in another order"""
     return _strided(_with_silence(draw, 5, 6, 1).double())
+
+
+@frame_energy.hidden_property_case(group="edge")
+def magnitude_to_ten_digits(draw: Draw):
+    """Numbers in float64, compared to ten digits"""
+    yield from _ten_digits(frame_energy, (_with_silence(draw, 5, 6, 1),))
 
 
 @frame_energy.case(group="large values")
@@ -1464,6 +1589,59 @@ def many_harmonics(draw: Draw):
     return _tone(draw, 16_000 / draw.integer(130, 200), 1500, 25)
 
 
+def _clicks(period: int, count: int, shape: tuple[float, ...] = (1.0,), weak: float = 1.0) -> torch.Tensor:
+    """`count` clicks of that shape, one every `period` samples; every other one is weaker."""
+    frame = torch.zeros(count, period)
+    frame[:, : len(shape)] = torch.tensor(shape)
+    frame[1::2] *= weak
+    return frame.flatten()
+
+
+@pitch.case(group="octaves")
+def weak_clicks(draw: Draw):
+    """Clicks, every other one about half as loud: one step is more than 5 % below two steps, so two are the period"""
+    return _clicks(draw.integer(60, 130), 12, weak=draw.uniform(low=0.54, high=0.56).item())
+
+
+@pitch.case(group="octaves")
+def less_weak_clicks(draw: Draw):
+    """Clicks, every other one a little weaker: one step is within 5 % of two steps, so one is the period"""
+    return _clicks(draw.integer(60, 130), 12, weak=draw.uniform(low=0.595, high=0.605).item())
+
+
+@pitch.hidden_case(group="octaves")
+def every_third_click(draw: Draw):
+    """Every third click is louder: three steps fit best, one is within 5 %"""
+    frame = _clicks(draw.integer(45, 85), 60).view(60, -1)
+    frame[torch.arange(60) % 3 > 0] *= 0.7
+    return frame.flatten()
+
+
+@pitch.hidden_case(group="octaves")
+def just_below_the_line(draw: Draw):
+    """One step is 5.5 % below two steps"""
+    return _clicks(draw.integer(45, 130), 40, weak=_weakness(40, 0.945))
+
+
+@pitch.hidden_case(group="octaves")
+def hardly_below(draw: Draw):
+    """One step is half a per cent below two steps"""
+    return _clicks(draw.integer(45, 130), 40, weak=_weakness(40, 0.995))
+
+
+@pitch.hidden_case(group="octaves")
+def just_above_the_line(draw: Draw):
+    """One step is 4.5 % below two steps"""
+    return _clicks(draw.integer(45, 130), 40, weak=_weakness(40, 0.955))
+
+
+def _weakness(count: int, ratio: float) -> float:
+    """How weak every other click is where r is `ratio` of its highest after one step: (count − 1)·a is r there,
+    (count / 2 − 1)·(1 + a²) after two steps."""
+    slope = (count - 1) / (ratio * (count / 2 - 1))
+    return (slope - math.sqrt(slope**2 - 4)) / 2
+
+
 @pitch.case(group="octaves")
 def odd_harmonics(draw: Draw):
     """A hollow tone of odd harmonics: after half a period the wave comes back upside down"""
@@ -1522,6 +1700,47 @@ def another_range(draw: Draw):
 
 
 @pitch.case(group="range")
+def lower_than_usual(draw: Draw):
+    """A range that reaches down to 30 Hz, and a tone of about 40"""
+    return arguments(_tone(draw, draw.integer(36, 46), 2048, 10), fmin=30.0)
+
+
+@pitch.case(group="range")
+def no_deeper(draw: Draw):
+    """Clicks, every other one half as loud, where two steps lie below fmin: so one step it is"""
+    period = draw.integer(45, 100)
+    return arguments(_clicks(period, 16, weak=0.5), fmin=16_000 / (1.6 * period))
+
+
+@pitch.hidden_case(group="range")
+def no_deeper_than_eighty(draw: Draw):
+    """The same with fmin between 60 and 100 Hz"""
+    period = draw.integer(105, 160)
+    return arguments(_clicks(period, 16, weak=0.5), fmin=16_000 / (1.6 * period))
+
+
+@pitch.hidden_case(group="range")
+def a_fine_sample_rate(draw: Draw):
+    """44 100 Hz, and clicks of 60 to 70 Hz"""
+    return _clicks(draw.integer(630, 735), 8), 44_100
+
+
+@pitch.case(group="range")
+def first_lag_rounded_up(draw: Draw):
+    """8 kHz, and clicks a third of a sample too fast for fmax: the first lag is rounded up, so two steps it is"""
+    period = draw.integer(17, 25)
+    return arguments(_clicks(period, 24, (1.0, 0.5)), sample_rate=8_000, fmax=8_000 / (period + 0.3))
+
+
+@pitch.case(group="range")
+def last_lag_rounded_down(draw: Draw):
+    """8 kHz, and clicks a third of a sample too slow for fmin: the last lag is rounded down"""
+    period = draw.integer(17, 25)
+    frame = _clicks(period, 24, (1.0, 0.5))
+    return arguments(frame, sample_rate=8_000, fmin=8_000 / (period - 0.3), fmax=8_000 / (period - 5.7))
+
+
+@pitch.case(group="range")
 def another_sample_rate(draw: Draw):
     """Another sample rate: 22 050 Hz"""
     return arguments(_tone(draw, draw.integer(90, 250), 1400, 8, 22_050), sample_rate=22_050)
@@ -1540,9 +1759,21 @@ def late_start(draw: Draw):
 
 
 @pitch.hidden_case(group="place")
+def very_late_start(draw: Draw):
+    """Clicks after a long silence"""
+    return torch.cat([torch.zeros(draw.integer(6_000, 9_000)), _clicks(draw.integer(50, 130), 8)])
+
+
+@pitch.hidden_case(group="place")
 def early_end(draw: Draw):
     """A frame that ends in silence"""
     return torch.cat([_tone(draw, draw.integer(120, 300), 700, 6), torch.zeros(draw.integer(900, 1200))])
+
+
+@pitch.hidden_case(group="place")
+def very_early_end(draw: Draw):
+    """Clicks before a long silence"""
+    return torch.cat([_clicks(draw.integer(50, 130), 8), torch.zeros(draw.integer(6_000, 9_000))])
 
 
 @pitch.case(group="place")
@@ -1573,7 +1804,13 @@ def silence(draw: Draw):
 @pitch.case(group="level")
 def quiet_tone(draw: Draw):
     """A very quiet tone"""
-    return 3e-4 * _tone(draw, draw.integer(90, 300), 1024, 6)
+    return 5e-5 * _tone(draw, draw.integer(90, 300), 1024, 6)
+
+
+@pitch.hidden_case(group="level")
+def hardly_a_tone(draw: Draw):
+    """Clicks of a ten billionth"""
+    return 1e-10 * _clicks(draw.integer(50, 130), 12)
 
 
 @pitch.hidden_case(group="level")
@@ -1593,11 +1830,75 @@ def _pick(r, first, sample_rate, choose=lambda r: np.flatnonzero(r >= 0.95 * r.m
 
 
 @pitch.misconception(
+    "The line lies only 1 % below the highest value: a peak that is near enough does not count.",
+    hint="A lag counts from 0.95 times the highest r on. Is there a 0.99 in your code?",
+)
+def line_too_high(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    found = _autocorrelation(frame, sample_rate, fmin, fmax)
+    return _pick(*found, sample_rate, lambda r: np.flatnonzero(r >= 0.99 * r.max())[0])
+
+
+@pitch.misconception(
     "It takes the highest value, not the smallest lag near it: an octave too low where two periods fit better.",
     hint="Everything that repeats after one period repeats after two. Which of nearly equal peaks is the period?",
 )
 def highest_value(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
     return _pick(*_autocorrelation(frame, sample_rate, fmin, fmax), sample_rate, np.argmax)
+
+
+@pitch.misconception(
+    "The line lies 10 % below the highest value: a peak that is too low counts as the period.",
+    hint="A lag counts from 0.95 times the highest r on. Is there a 0.9 in your code?",
+)
+def line_too_low(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    found = _autocorrelation(frame, sample_rate, fmin, fmax)
+    return _pick(*found, sample_rate, lambda r: np.flatnonzero(r >= 0.9 * r.max())[0])
+
+
+@pitch.misconception(
+    "It takes the first peak that is halfway high, not the first lag within 5 % of the highest.",
+    hint="Which number do you compare r with? It should be 0.95 times the highest r in the range.",
+)
+def first_good_peak(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    r, first = _autocorrelation(frame, sample_rate, fmin, fmax)
+    if not r.any():
+        return 0.0
+    bar = 0.5 * float(frame.double().square().sum())
+    around = np.concatenate([[-np.inf], r, [-np.inf]])
+    peaks = np.flatnonzero((r >= bar) & (r >= around[:-2]) & (r >= around[2:]))
+    return float(sample_rate / (first + (peaks[0] if len(peaks) else r.argmax())))
+
+
+@pitch.misconception(
+    "The first lag is rounded down, so a pitch above fmax is searched.",
+    hint="With sr 8 000 and fmax 450 the quotient is 17.8. Lag 17 would be 471 Hz: does it belong to the range?",
+)
+def first_rounded_down(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    return pitch(frame, sample_rate, fmin, sample_rate / math.floor(sample_rate / fmax))
+
+
+@pitch.misconception(
+    "The last lag is rounded up, so a pitch below fmin is searched.",
+    hint="With sr 8 000 and fmin 350 the quotient is 22.9. Lag 23 would be 348 Hz: does it belong to the range?",
+)
+def last_rounded_up(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    return pitch(frame, sample_rate, sample_rate / math.ceil(sample_rate / fmin), fmax)
+
+
+@pitch.misconception(
+    "fmin has no effect: the longest lag is always that of 60 Hz.",
+    hint="Set fmin to 30 and give it a tone of 40 Hz. What should be the longest lag?",
+)
+def fixed_fmin(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    return pitch(frame, sample_rate, 60.0, fmax)
+
+
+@pitch.misconception(
+    "fmax has no effect: the shortest lag is always that of 400 Hz.",
+    hint="Set fmax to 900 and give it a tone of 800 Hz. What should be the shortest lag?",
+)
+def fixed_fmax(frame, sample_rate=16_000, fmin=60.0, fmax=400.0):
+    return pitch(frame, sample_rate, fmin, 400.0)
 
 
 @pitch.misconception(
@@ -1843,8 +2144,8 @@ def all_scores_negative(draw: Draw):
 
 @greedy_generate.hidden_case
 def a_large_vocabulary(draw: Draw):
-    """200 tokens in the vocabulary, 150 in the text"""
-    return _story(draw, 200, 150, 1_000)
+    """400 tokens in the vocabulary, 350 in the text"""
+    return _story(draw, 400, 350, 1_000)
 
 
 @greedy_generate.case(group="length")
@@ -1868,9 +2169,9 @@ def round_in_circles(draw: Draw):
 
 @greedy_generate.hidden_case(group="length")
 def round_and_round(draw: Draw):
-    """A circle of many tokens, 400 tokens long"""
+    """A circle of many tokens, 1500 tokens long"""
     tokens = draw.sample(range(40), 20)
-    return _chain(draw, 40, [*tokens[:-1], tokens[1]]), tokens[0], tokens[-1], 400
+    return _chain(draw, 40, [*tokens[:-1], tokens[1]]), tokens[0], tokens[-1], 1_500
 
 
 @greedy_generate.hidden_case(group="length")
@@ -1896,7 +2197,14 @@ def the_end_at_once(draw: Draw):
 def bos_again(draw: Draw):
     """The bos comes again in the middle, and stays"""
     bos, one, eos = draw.sample(range(6), 3)
-    return _chain(draw, 6, [bos, one, bos]), bos, eos, 7
+    return _bos_again(draw, 6, bos, one), bos, eos, 7
+
+
+def _bos_again(draw: Draw, vocabulary: int, bos: int, one: int) -> torch.Tensor:
+    """bos → one → bos …; the second best after `one` is `one` itself."""
+    scores = _chain(draw, vocabulary, [bos, one, bos])
+    scores[one, one] = scores[one, bos] - 0.1
+    return scores
 
 
 @greedy_generate.hidden_case(group="edge")
@@ -2058,6 +2366,16 @@ def without_any_bos(next_logits, bos, eos, max_length):
 def stops_at_bos(next_logits, bos, eos, max_length):
     tokens = _generate(next_logits, bos, eos, max_length)
     return tokens[: tokens.index(bos)] if bos in tokens else tokens
+
+
+@greedy_generate.misconception(
+    "A bos is never chosen: where it is best, another token takes its place.",
+    hint="Only the bos that you start from is not returned. One that the model generates is a token like others.",
+)
+def bos_forbidden(next_logits, bos, eos, max_length):
+    others = next_logits.clone()
+    others[:, bos] = -math.inf
+    return _generate(others, bos, eos, max_length)
 
 
 @greedy_generate.misconception(

@@ -21,7 +21,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({{colab}})
 #
-# 110 minutes · 22 s of CPU · after units 06 (Transformer), 07 (losses) and 09 (CTC)
+# 110 minutes · 24 s of CPU · after units 06 (Transformer), 07 (losses) and 09 (CTC)
 #
 # **You will be able to**
 #
@@ -79,7 +79,8 @@ for name in ("privacy-prompt", "austen-0880"):
 # To try this we need a trunk and some speech. The next two cells prepare both; skim them.
 #
 # The speech: eleven frequent words, cut out of the telephone prompts by a forced aligner (`data/segments.tsv`), lined up
-# in random order with short pauses. **About one prompt in four is set aside**: no recording from it is trained on.
+# in random order with short pauses. **About one prompt in four is set aside**: no recording from it is trained on, here
+# or anywhere in this notebook.
 
 # %% tags=["demo"]
 WORDS = ["–", "call", "for", "i", "is", "number", "press", "sorry", "the", "to", "you", "your"]  # 0: blank, or a pause
@@ -105,6 +106,11 @@ def one_of(items):
     return items[between(0, len(items))]
 
 
+def part_of(name):
+    """Prompts that are set aside are the same throughout this notebook: their names alone decide."""
+    return "test" if sum(map(ord, name)) % 4 == 2 else "train"
+
+
 takes = {"train": {}, "test": {}}  # for each word its recordings
 with (DATA / "segments.tsv").open(encoding="utf-8") as table:
     for row in csv.DictReader(table, delimiter="\t"):
@@ -113,8 +119,7 @@ with (DATA / "segments.tsv").open(encoding="utf-8") as table:
             sound = sound[: min(len(sound) // HOP, 45) * HOP].clone()
             sound[:160] *= torch.linspace(0, 1, 160)
             sound[-160:] *= torch.linspace(1, 0, 160)
-            part = "test" if sum(map(ord, row["name"])) % 4 == 2 else "train"
-            takes[part].setdefault(row["text"], []).append(sound)
+            takes[part_of(row["name"])].setdefault(row["text"], []).append(sound)
 
 
 def utterance(part):
@@ -287,7 +292,7 @@ show(figure, f"No class is far ahead anywhere: the highest probability is {first
 #
 # - Each clip is averaged over its own `length`, which is between 1 and T; lengths come in any order. It may be that no
 #   clip fills the tensor, or that all do.
-# - What stands in the padding has no effect, zeros or thousands.
+# - What stands in the padding has no effect, zeros or thousands. A real frame may be all zeros, and counts.
 #
 # <details><summary>Hint 1: what to divide by</summary>
 #
@@ -335,8 +340,8 @@ spoken = {part: {"he": [], "she": []} for part in ("train", "test")}
 for name in ("0870", "0890", "0920", "0880", "0930"):
     spoken["train" if name in ("0870", "0890", "0920") else "test"]["he"].append(log_mel(load_clip(f"austen-{name}")))
 longer = [one.name for one in recordings() if 3 < one.seconds < 6 and not one.name.startswith("austen")]
-for k, name in enumerate(longer[::4][:36]):
-    spoken["train" if k % 2 else "test"]["she"].append(log_mel(load_clip(name)))
+for name in longer[::4]:
+    spoken[part_of(name)]["she"].append(log_mel(load_clip(name)))
 
 averages = {}
 for voice, mels in spoken["train"].items():
@@ -349,21 +354,23 @@ for (voice, vectors), colour in zip(averages.items(), ("#0072B2", "#D55E00"), st
 axes.set(title="Each line is the mean of one clip's frames", xlabel="mel band", ylabel="log amplitude (scaled)")
 axes.legend()
 distance = (averages["he"].mean(0) - averages["she"].mean(0)).abs()
+middles = librosa.mel_frequencies(82, fmin=0, fmax=8_000)  # of band k: number k + 1
 spread = max(vectors.std(0).mean().item() for vectors in averages.values())
 show(
     figure,
     f"The clips of one voice stay together (spread {spread:.2f}); the two voices differ by up to "
-    f"{distance.max():.1f}, in band {distance.argmax()}.",
+    f"{distance.max():.1f}, in band {distance.argmax()}, around {middles[distance.argmax() + 1]:.0f} Hz.",
 )
-edge = librosa.mel_frequencies(82, fmin=0, fmax=8_000)[71]
+edge = middles[71]
 top = averages["she"][:, 70:].mean() - averages["he"][:, 70:].mean()
 print(f"from band 70 on, above {edge:.0f} Hz, his clips are {top:.2f} below hers: {2 * top * 20 / math.log(10):.0f} dB")
 
 # %% [markdown] lang="en"
 # The words average out; what stays is the voice. *And the microphone, the room and the file format.* In this data she
 # always comes through a telephone system, he always through an audio book. Look at the right end of the picture, and at
-# the printed line: in the highest bands his recordings fall away, and that is hardly his throat. A classifier of the two
-# may learn either. Keep that in mind for 10.6.
+# the printed line: in the highest bands his recordings fall away, and that is hardly his throat. At the left end, below
+# 150 Hz, his low pitch and her telephone line cannot be told apart either: a telephone passes hardly anything so low. A
+# classifier of the two may learn any of it. Keep that in mind for 10.6.
 #
 # ## 10.4 A class
 #
@@ -429,7 +436,8 @@ from grader.notebook import examine; examine(classify)
 #
 # Do so for each phrase of a batch.
 #
-# - A sound may last 0 frames, even all sounds of a phrase. A vector may be zero; it takes its frames like any other.
+# - A sound may last 0 frames, even all sounds of a phrase, or of every phrase: then $T' = 0$. A vector may be zero; it
+#   takes its frames like any other.
 # - The phrases come out differently long: shorter ones are followed by zeros up to $T'$, the longest in the batch.
 # - Return the frames and the lengths in frames, `(B,)` int64.
 #
@@ -628,9 +636,12 @@ show(figure, f"Seven numbers sharpen a blurred mel: the mean error falls from {e
 print("the seven numbers:", [round(number, 2) for number in kernel.tolist()])
 
 # %% [markdown] lang="en"
-# A blur lets a frame leak into its neighbours; the kernel takes that back with minus signs at a distance. In the next
-# section a post-net of three layers learns its kernels. But take note: it can only correct what the mel itself betrays.
-# A detail that is gone without a trace does not come back.
+# Read them from the middle. The centre is negative: what the blur wrote there is to go. Then comes a trick. The blurred
+# frame two steps away is a mean of five in which our own frame still counts; in the one three steps away it no longer
+# does. Plus the one, minus the other: most of the rest cancels, and our frame comes back. So it does on both sides.
+#
+# In the next section a post-net of three layers learns its kernels. But take note: it can only correct what the mel
+# itself betrays. A detail that is gone without a trace does not come back.
 #
 # ## 10.6 One trunk, three heads, real speech
 #
@@ -724,6 +735,10 @@ figure.colorbar(draw_reading(axes, readings[example], title), label="probability
 sure = (readings[example].amax(1).exp() > 0.9).float().mean()
 show(figure, f"After training: in {sure:.0%} of the frames one class has more than 0.9, mostly the blank; words are short.")
 exact = sum(a == b for a, b in zip(said, heard, strict=True))
+for word in dict.fromkeys(said[example]):
+    if word not in heard[example]:
+        highest = readings[example][:, WORDS.index(word)].max().exp()
+        print(f"“{word}” is said in this clip, and not read: its probability never rises above {highest:.3f}.")
 print(f"{exact} of {len(said)} utterances are right; word error rate {wrong} / {total} = {wrong / total:.2f}. The first errors:")
 for a, b in [pair for pair in zip(said, heard, strict=True) if pair[0] != pair[1]][:4]:
     print(f"  said: {' '.join(a):22} read: {' '.join(b)}")
@@ -744,7 +759,7 @@ def she_says(mels):
 for voice, right in (("he", 0), ("she", 1)):
     clips = [clip_of(spoken["test"][voice]) for _ in range(40)]
     share = ((she_says(clips) > 0.5).long() == right).float().mean()
-    print(f"{voice:3}: {share:.0%} of 40 clips from sentences that were set aside are right")
+    print(f"{voice:3}: {share:.0%} of 40 cuts from {len(spoken['test'][voice])} sentences that were set aside are right")
 original = load_clip("privacy-prompt")
 factors = (1.0, 0.85, 0.7, 0.6)
 answers = []
@@ -756,10 +771,11 @@ for factor in factors:
 print("P(she):", ", ".join(f"speed {factor}: {answer:.3f}" for factor, answer in zip(factors, answers, strict=True)))
 
 # %% [markdown] lang="en"
-# The score on held-out sentences looks perfect, and says little: all of them have the same two microphones. The tape says
-# more: the microphone stayed, and yet the answer turned. But slowing down also shifts formants, and pulls the upper edge
-# of the spectrum down, towards where his recordings end. So the verdict is open; a good test would be the same speaker
-# through the other microphone. When you read "99 % speaker accuracy", ask what else differed between the classes.
+# The score on held-out sentences looks perfect, and says little: all of them have the same two microphones. The tape
+# says more: the microphone stayed, and yet the answer turned. But slowing down also shifts formants, and pulls the
+# upper edge of the spectrum down, towards where his recordings end. So the verdict is open; a good test would be the
+# same speaker through the other microphone. When you read "99 % speaker accuracy", ask what else differed between the
+# classes.
 #
 # The third head: speech from words. The utterance is one of the set-aside ones; the model gets its words and their
 # durations, nothing else. **Predict:** where will the spoken mel differ most from the recording?
@@ -799,9 +815,9 @@ for image, title in ((truth, "its mel, turned back into sound"), (before, "befor
     play(to_sound(2 * image - 5, HOP), title)
 
 # %% [markdown] lang="en"
-# The post-net lowers the error a little, and does not make a recording of it: the fine ripples of her voice are averaged
-# away, and the sound whispers. You know the reason from unit 07. The model is asked for *one* answer where many takes are
-# right, and answers with their middle.
+# The post-net lowers the error a little, and does not make a recording of it: the fine ripples of her voice are
+# averaged away, and the sound whispers. You know the reason from unit 07. The model is asked for *one* answer where
+# many takes are right, and answers with their middle.
 #
 # Is it understandable? Ask somebody who cannot be polite: the CTC head of the same trunk. The synthesiser speaks sixty
 # utterances, the recogniser reads them. For comparison, the bare length regulator: the mean mel of each word over its
@@ -829,9 +845,9 @@ for kind, rate_of_kind in results.items():
 
 # %% [markdown] lang="en"
 # One mean vector a word, held for as long as the word lasts, is hardly a word: the trunk turns a word and a clock into
-# sounds that follow one another. And a warning about such numbers: recogniser and synthesiser share a trunk and learned from the same takes. They may agree
-# on something that no human ear would take for speech. (The literature does the same with a separate recogniser, and
-# calls it an intelligibility score.)
+# sounds that follow one another. And a warning about such numbers: recogniser and synthesiser share a trunk and learned
+# from the same takes. They may agree on something that no human ear would take for speech. (The literature does the
+# same with a separate recogniser, and calls it an intelligibility score.)
 #
 # ## 10.7 What the text does not say: energy and pitch
 #
@@ -846,7 +862,8 @@ for kind, rate_of_kind in results.items():
 #
 # - One number a frame; the spectrogram is `(F, N)`, bins by frames.
 # - Magnitudes come in thousands as well as in hundredths.
-# - A silent frame has energy 0, and the gradient there is 0, not NaN.
+# - A silent frame has energy exactly 0, and the gradient there is 0, not NaN. A quiet frame is not silent: a single bin
+#   of a hundred thousandth has an energy of a hundred thousandth.
 #
 # <details><summary>Hint 1: the corner at zero</summary>
 #
@@ -929,7 +946,8 @@ show(
 # 2. $r(\tau)$ for each, over the samples that overlap: nothing that leaves at the end comes in again at the beginning
 #    (and where the shift is as long as the frame or longer, $r$ is 0);
 # 3. the **smallest** lag whose $r$ is within 5 % of the highest in this range ($\ge 0.95$ times it);
-# 4. $sr$ divided by that lag, a Python float in Hz. A frame of zeros gives 0.0.
+# 4. $sr$ divided by that lag, a Python float in Hz. A frame of zeros gives 0.0. (In all other frames that are tested
+#    some $r$ in the range is positive.)
 #
 # A result within 2 % counts. Frames may be very quiet or loud, short (five periods of a high voice) or long, and begin
 # or end with silence; sample rate and range may be others than the usual. The lowest harmonic may be missing; a wave
@@ -942,14 +960,14 @@ show(
 # </details>
 # <details><summary>Hint 2: from place to lag</summary>
 #
-# Collect the values in a tensor `r`. `(r >= 0.95 * r.max()).nonzero()[0]` is the *place* of the first good one. Which lag
-# belongs to place 0?
+# Collect the values in a tensor `r`. `(r >= 0.95 * r.max()).nonzero()[0]` is the *place* of the first good one. Which
+# lag belongs to place 0?
 #
 # </details>
 # <details><summary>Hint 3: nearly the answer</summary>
 #
-# With `first` and `last` from step 1: `r = torch.stack([… for lag in range(first, last + 1)])`. For a lag beyond the end,
-# `frame[:max(len(frame) - lag, 0)]` and `frame[lag:]` are both empty, and their product sums to 0.
+# With `first` and `last` from step 1: `r = torch.stack([… for lag in range(first, last + 1)])`. For a lag beyond the
+# end, `frame[:max(len(frame) - lag, 0)]` and `frame[lag:]` are both empty, and their product sums to 0.
 #
 # </details>
 
@@ -1026,17 +1044,19 @@ show(
     f"Pitch of a prompt, between {f0[voiced].quantile(0.1):.0f} and {f0[voiced].quantile(0.9):.0f} Hz for most of it, and its "
     f"energy, highest at {energy.argmax() / 100:.2f} s. Your pitch is within 10 % of yin's in {close_by} of {int(voiced.sum())} frames.",
 )
-print(f"your pitch is {100 * (ratio - 1):.1f} % above yin's (median)")
+bottom = int((f0[voiced] < 100).sum())
+print(f"your pitch is {100 * (ratio - 1):.1f} % above yin's (median); {bottom} dots lie below 100 Hz")
 
 # %% [markdown] lang="en"
-# The few points at the bottom are no voice: a burst that passed the simple test, or an octave error of yin. And your
-# pitch lies a few per cent too high. That is the rule's doing: the *first* lag within 5 % of the peak is a little before
-# the peak. Pitch trackers such as yin go on to the top of it, and interpolate between samples. For a model that
-# only has to know high from low it does no harm; for a singer it would.
+# She falls at the end of both halves. The two dots at the bottom are no voice: the edge of a sound that passed the
+# simple test. The spike of the thin line near 2.9 s is a slip of yin, to half the pitch. And your pitch lies a few per
+# cent too high. That is the rule's doing: the *first* lag within 5 % of the peak is a little before the peak. Pitch
+# trackers such as yin go on to the top of it, and interpolate between samples. For a model that only has to know high
+# from low it does no harm; for a singer it would.
 #
-# FastSpeech 2 learns a pitch for every frame. FastPitch, of the same year, keeps only the **mean of each sound**, and the
-# length regulator stretches it to frames. Two takes of *goodbye*, with their aligned durations: the same five sounds. **Predict:**
-# would one number for each sound be the same in both?
+# FastSpeech 2 learns a pitch for every frame. FastPitch, of the same year, keeps only the **mean of each sound**, and
+# the length regulator stretches it to frames. Two takes of *goodbye*, with their aligned durations: the same five
+# sounds. **Predict:** would one number for each sound be the same in both?
 
 # %% tags=["demo"]
 TAKES = {"goodbye": [15, 8, 9, 9, 6, 38, 8], "vm-goodbye": [0, 19, 7, 7, 12, 41, 0]}  # frames of 10 ms, for SOUNDS
@@ -1053,7 +1073,7 @@ for axes, (name, times) in zip(pair, TAKES.items(), strict=True):
     seconds = torch.arange(sum(times)) / 100
     axes.plot(seconds[voiced], f0[voiced], ".", color="#0072B2", label="each frame")
     axes.plot(seconds, steps[0, :, 0].where(steps[0, :, 0] > 0, torch.tensor(math.nan)), color="#D55E00",
-              label="mean of each sound")
+              label="mean of each sound", drawstyle="steps-post")
     ends = torch.tensor(times).cumsum(0)
     for sound, start, frames in zip(SOUNDS, (ends - torch.tensor(times)).tolist(), times, strict=True):
         if frames:
@@ -1073,7 +1093,8 @@ show(
 
 # %% [markdown] lang="en"
 # A professional speaker: she says the word twice on nearly the same tune. What one number a sound loses is the fall
-# *inside* the long vowel.
+# *inside* the long vowel. And a mean is only as good as its borders: in the first take even the pause before G has a
+# pitch, because her voice begins before the place where the aligner lets the G begin.
 #
 # Durations, pitch and energy, all measured from real speech: this is what "ground truth" means for the *variance
 # adaptor* of FastSpeech 2. Each of them has its own predictor and loss. And each measurement has its errors: a border
@@ -1081,8 +1102,8 @@ show(
 #
 # ## 10.8 One after the other, or all at once
 #
-# FastSpeech writes all frames in one pass. Whisper's decoder, GPT and Tacotron 2 do not: each step takes what was written
-# so far, predicts what comes next, appends it, and goes on. That is **autoregressive** generation. It needs no
+# FastSpeech writes all frames in one pass. Whisper's decoder, GPT and Tacotron 2 do not: each step takes what was
+# written so far, predicts what comes next, appends it, and goes on. That is **autoregressive** generation. It needs no
 # durations, because the model itself decides when to stop. *Greedy* means that each step takes the single best token.
 #
 # The smallest autoregressive model has a memory of one token: a table in which row $i$ scores the tokens after $i$.
@@ -1093,7 +1114,8 @@ show(
 # | a | 0 | 0 | **3** | 1 |
 # | b | 0 | 1 | 0 | **2** |
 #
-# From `<s>` (**bos**, begin of sequence) the best is a, then b, then `</s>` (**eos**, end of sequence): the text is *a b*.
+# From `<s>` (**bos**, begin of sequence) the best is a, then b, then `</s>` (**eos**, end of sequence): the text is
+# *a b*.
 #
 # ### Exercise 10.8 · Greedy generation · ★★☆ · 10 min · 2 points
 #
@@ -1165,8 +1187,8 @@ for start in ("<s>", "please", "sorry", "your"):
     print(f"{start:6} → {' '.join(known[i] for i in found)}{ending}")
 
 # %% [markdown] lang="en"
-# A greedy generator that comes back to where it was goes round for ever; only `max_length` saves it. With a memory of one
-# word that happens soon. Large models have long memories and still do it: Whisper repeats a sentence in a noisy
+# A greedy generator that comes back to where it was goes round for ever; only `max_length` saves it. With a memory of
+# one word that happens soon. Large models have long memories and still do it: Whisper repeats a sentence in a noisy
 # pause, Tacotron 2 skips or repeats words when its attention slips. FastSpeech was invented for this, too: with
 # durations nothing can be skipped, repeated, or left without an end.
 #
