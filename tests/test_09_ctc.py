@@ -101,6 +101,30 @@ def test_torch_s_gradient_is_right_only_through_log_softmax(solved):
     torch.testing.assert_close(true - log_probs.detach().exp(), torchs)
 
 
+def test_the_gradient_for_the_logits_plus_the_softmax_is_each_class_s_share_of_the_paths(solved):
+    torch.manual_seed(10)
+    logits = torch.randn(5, 3)
+    target = torch.tensor([1, 2])
+    share = torch.zeros(5, 3)
+    for path in product(range(3), repeat=5):
+        if [label for label, _ in groupby(path) if label] == target.tolist():
+            probability = logits.softmax(-1)[torch.arange(5), torch.tensor(path)].prod()
+            share[torch.arange(5), torch.tensor(path)] += probability
+    share /= share.sum(1, keepdim=True)
+
+    def library(log_probs, target):
+        return -functional.ctc_loss(log_probs[:, None], target[None], [5], [2], reduction="sum")
+
+    for answer in (
+        solved["ctc_log_likelihood"],
+        library,
+        lambda scores, target: library(scores.log_softmax(-1), target),
+    ):
+        leaf = logits.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(answer(leaf.log_softmax(-1), target), leaf)
+        torch.testing.assert_close(slope + logits.softmax(-1), share, atol=1e-5, rtol=1e-4)
+
+
 def test_the_recursion_is_the_sum_over_every_path(functions):
     torch.manual_seed(3)
     for _ in range(5):

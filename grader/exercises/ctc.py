@@ -141,6 +141,26 @@ def many_blanks(draw):
     return [0] * draw.integer(200, 300)
 
 
+@collapse.hidden_case(group="edge")
+def held_for_half_a_second(draw):
+    """labels held for tens of frames, the same one twice"""
+    one, two = draw.sample(range(1, 9), 2)
+    return [one] * draw.integer(28, 40) + [0] * 3 + [one] * draw.integer(20, 40) + [two] * draw.integer(28, 40)
+
+
+@collapse.case(group="edge")
+def large_numbers(draw):
+    """labels that are large numbers"""
+    one = draw.integer(300, 500)
+    return torch.tensor([one, one, one + 64, one + 64, 0, one + 64, one + 128]).tolist()
+
+
+@collapse.hidden_case(group="edge")
+def a_minute(draw):
+    """a path of 3,000 frames"""
+    return _spell(draw, _labels(draw, 500, 29, doubled=30), 3000)
+
+
 @collapse.case(group="other blank")
 def blank_is_another_number(draw):
     """another number is the blank, and 0 is a label like others"""
@@ -245,6 +265,14 @@ def pairs_only(path, blank=0):
         merged.append(label)
         fresh = True
     return [label for label in merged if label != blank]
+
+
+@collapse.misconception(
+    "Labels are compared with `is`: numbers may be equal without being the same object.",
+    hint="Which operator asks whether two numbers are equal?",
+)
+def compared_by_identity(path, blank=0):
+    return [label for before, label in pairwise([None, *path]) if label != blank and label is not before]
 
 
 @collapse.misconception(
@@ -427,9 +455,11 @@ def min_input_length(target):
     """The smallest number of frames for which PyTorch's CTC loss is finite."""
     frames = len(target)
     labels = torch.tensor(target, dtype=torch.int64)
+    blank = max(target, default=0) + 1
     while frames:
-        uniform = torch.zeros(frames, 1, 100).log_softmax(-1)
-        if functional.ctc_loss(uniform, labels[None], [frames], [len(target)], reduction="sum").isfinite():
+        uniform = torch.zeros(frames, 1, blank + 1).log_softmax(-1)
+        lengths = [frames], [len(target)]
+        if functional.ctc_loss(uniform, labels[None], *lengths, blank=blank, reduction="sum").isfinite():
             break
         frames += 1
     return frames
@@ -471,6 +501,20 @@ def back_again(draw):
     """a label that comes back, but not at once"""
     one, two = draw.sample(range(1, 20), 2)
     return [one, two, one, two, one]
+
+
+@min_input_length.case(group="repeats")
+def zero_is_a_label(draw):
+    """0 is a label like others, and said twice in a row"""
+    one, two = draw.sample(range(1, 20), 2)
+    return [one, 0, 0, two, 0]
+
+
+@min_input_length.case(group="repeats")
+def large_labels(draw):
+    """equal neighbours that are large numbers"""
+    label = draw.integer(300, 500)
+    return torch.tensor([label, label, label + 64, label, label]).tolist()
 
 
 @min_input_length.hidden_case(group="repeats")
@@ -535,6 +579,22 @@ def repeats_anywhere(target):
 )
 def one_for_a_run(target):
     return len(target) + sum(len(list(run)) > 1 for _, run in groupby(target))
+
+
+@min_input_length.misconception(
+    "A doubled 0 is not counted; where another number is the blank, 0 is a label like others.",
+    hint="Is 0 equal to 0? Does your comparison also ask whether the label is true?",
+)
+def zeros_passed_over(target):
+    return len(target) + sum(bool(one) and one == other for one, other in pairwise(target))
+
+
+@min_input_length.misconception(
+    "Labels are compared with `is`: numbers may be equal without being the same object.",
+    hint="Which operator asks whether two numbers are equal?",
+)
+def the_same_object(target):
+    return len(target) + sum(one is other for one, other in pairwise(target))
 
 
 @min_input_length.misconception(
@@ -737,6 +797,23 @@ def in_double_precision(draw):
 
 
 @_valued("edge", practice=False)
+def silence_with_another_blank(draw):
+    """an empty target, another class is the blank"""
+    return _asked(draw, 9, 6, 0, blank=draw.integer(2, 6))
+
+
+@ctc_log_likelihood.property_case(group="edge")
+def float64_to_nine_digits(draw):
+    """float64 is computed in float64"""
+    log_probs = (draw.normal(50, 9, scale=1.5).double() * 1.01).log_softmax(-1)
+    target = torch.tensor(_labels(draw, 18, 9, doubled=2))
+    got = yield log_probs, target
+    wanted = _ctc(log_probs, target, 0)
+    if not torch.isclose(got.value.double(), wanted, rtol=1e-9, atol=0):
+        raise Wrong(f"float64 in: expected {wanted.item():.9f}, got {got.value.item():.9f}")
+
+
+@_valued("edge", practice=False)
 def silence_of_some_length(draw):
     """an empty target, many frames"""
     return _asked(draw, 50, 29, 0)
@@ -767,6 +844,15 @@ def very_sure(draw):
     return _asked(draw, 8, 5, 3, scale=60.0)
 
 
+@_valued("large values", atol=1e-2)  # PyTorch's own float32 gradient is no better
+def almost_impossible(draw):
+    """frames so sure of the blank that the text has a logarithm of about −12,000"""
+    one, two = draw.sample([1, 2, 3], 2)
+    logits = draw.normal(12, 4)
+    logits[:, 0] += 1000
+    return arguments(logits.log_softmax(-1), torch.tensor([one, two] * 6))
+
+
 @_valued("large values", practice=False)
 def sure_and_wrong(draw):
     """a model that is sure of something else"""
@@ -778,6 +864,31 @@ def a_spoken_sentence(draw):
     """90 frames, 28 classes, what a trained model says"""
     target = _labels(draw, 20, 28, doubled=2)
     return arguments(_saying(draw, _spell(draw, target, 90), 28, loud=6.0), torch.tensor(target))
+
+
+def _bunched(draw: Draw, frames: int, spoken: int, labels: int, doubled: int, late: bool):
+    """A sentence that is said within its first or its last frames; elsewhere nothing but blanks."""
+    target = _labels(draw, labels, 29, doubled)
+    path, silence = _spell(draw, target, spoken), [0] * (frames - spoken)
+    return arguments(_saying(draw, silence + path if late else path + silence, 29, loud=6.0), torch.tensor(target))
+
+
+@_valued("long", practice=False, seconds=3.0, atol=1e-3)
+def said_at_the_end(draw):
+    """170 frames, all labels in the last third"""
+    return _bunched(draw, 170, 55, 44, 3, late=True)
+
+
+@_valued("long", practice=False, seconds=3.0, atol=1e-3)
+def said_at_the_beginning(draw):
+    """400 frames, all 60 labels in the first 100"""
+    return _bunched(draw, 400, 100, 56, 4, late=False)
+
+
+@_valued("long", practice=False, seconds=3.0, atol=1e-3)
+def said_very_late(draw):
+    """400 frames, all 60 labels in the last 100"""
+    return _bunched(draw, 400, 100, 56, 4, late=True)
 
 
 @_valued("long", seconds=3.0, atol=5e-3)
@@ -828,6 +939,14 @@ def _forward(
     final = alpha[[end for end in ends if -end <= size]]
     total = final.amax() if best else final.logsumexp(0)
     return torch.where(total < floor / 2, -math.inf, total) if math.isfinite(floor) else total
+
+
+@ctc_log_likelihood.misconception(
+    "It is computed in float32, whatever comes in.",
+    hint="Does `.float()`, or a tensor made without a dtype, stand somewhere on the way?",
+)
+def in_single_precision(log_probs, target, blank=0):
+    return _forward(log_probs.float(), target, blank).to(log_probs.dtype)
 
 
 @ctc_log_likelihood.misconception(
@@ -895,6 +1014,14 @@ def best_path_only(log_probs, target, blank=0):
 
 
 @ctc_log_likelihood.misconception(
+    "The stand-in for −∞ is not far enough away: real log-probabilities come near it.",
+    hint="A thousand frames of ln y = −100 each: how small is the sum? What can a float32 hold?",
+)
+def floor_too_near(log_probs, target, blank=0):
+    return _forward(log_probs, target, blank, floor=-1e4)
+
+
+@ctc_log_likelihood.misconception(
     "It multiplies probabilities: after some hundred frames, or a few sure ones, float32 rounds them to 0.",
     hint="Add logarithms instead. What is the logarithm of a sum of exponentials called in torch?",
 )
@@ -952,6 +1079,39 @@ def floor_comes_back(log_probs, target, blank=0):
 )
 def the_loss(log_probs, target, blank=0):
     return -_forward(log_probs, target, blank)
+
+
+@ctc_log_likelihood.misconception(
+    "`F.ctc_loss` divides by the number of labels if it is not told otherwise.",
+    hint="Its `reduction` is 'mean' at first. Which one leaves the number as it is?",
+)
+def mean_of_the_library(log_probs, target, blank=0):
+    return -functional.ctc_loss(log_probs[:, None], target[None], [len(log_probs)], [len(target)], blank=blank)
+
+
+@ctc_log_likelihood.misconception(
+    "`F.ctc_loss` gives the right number, but its gradient is NaN where no path exists.",
+    hint="When does no path fit? Return −∞ there without a NaN in its gradient.",
+)
+def nan_of_the_library(log_probs, target, blank=0):
+    return mean_of_the_library(log_probs, target, blank) * max(len(target), 1)
+
+
+@ctc_log_likelihood.misconception(
+    "`F.ctc_loss` divides by the number of labels if it is not told otherwise.",
+    hint="Its `reduction` is 'mean' at first. Which one leaves the number as it is?",
+)
+def mean_of_the_library_without_nan(log_probs, target, blank=0):
+    return _ctc(log_probs, target, blank) / max(len(target), 1)
+
+
+@ctc_log_likelihood.misconception(
+    "Where no path exists, `zero_infinity=True` gives 0; the logarithm of probability 0 is −∞.",
+    hint="What does exp(0) say about a text that cannot be?",
+)
+def zero_for_infinity(log_probs, target, blank=0):
+    value = _ctc(log_probs, target, blank)
+    return value if value > -math.inf else 0 * log_probs.sum()
 
 
 @ctc_log_likelihood.misconception(
@@ -1307,6 +1467,7 @@ def _beam(
     final=None,
     by_state: bool = False,
     empty: bool = True,
+    gather=_log_add,
 ):
     """Prefix beam search in plain Python, with one thing changed. Scores: paths that end in a blank, in a label."""
     beam: dict[tuple[int, ...], list[float]] = {(): [0.0, -math.inf]}
@@ -1319,13 +1480,13 @@ def _beam(
                 if label == blank:
                     continue
                 again = labels[-1:] == (label,)
-                if not again or repeats == "doubled":
+                if not again or repeats in ("doubled", "doubled and merged"):
                     new[*labels, label][1].append(both + score)
                 elif repeats in ("right", "no stay"):
                     new[*labels, label][1].append(in_blank + score)
                 if again and repeats != "no stay":
-                    new[labels][1].append((both if repeats == "merged" else in_label) + score)
-        scored = {labels: [_log_add(-math.inf, *ways) for ways in parts] for labels, parts in new.items()}
+                    new[labels][1].append((both if repeats in ("merged", "doubled and merged") else in_label) + score)
+        scored = {labels: [gather(-math.inf, *ways) for ways in parts] for labels, parts in new.items()}
         if by_state:
             entries = [(score, labels, end) for labels, pair in scored.items() for end, score in enumerate(pair)]
             beam = {}
@@ -1519,6 +1680,30 @@ def never_holds(log_probs, beam_width, blank=0):
 )
 def one_score_a_prefix(log_probs, beam_width, blank=0):
     return _beam(log_probs, beam_width, blank, repeats="merged")
+
+
+@beam_search_decode.misconception(
+    "Paths that end in a blank and meet the prefix's last label again go nowhere: they say it a second time.",
+    hint="`a _ a` spells *aa*. To which prefix does $b \\cdot y(c)$ go?",
+)
+def second_time_forgotten(log_probs, beam_width, blank=0):
+    return _beam(log_probs, beam_width, blank, repeats="held only")
+
+
+@beam_search_decode.misconception(
+    "At the prefix's last label, the whole of b + n goes both ways: paths are counted twice.",
+    hint="Which of the two numbers holds the label, and which says it again?",
+)
+def both_go_both_ways(log_probs, beam_width, blank=0):
+    return _beam(log_probs, beam_width, blank, repeats="doubled and merged")
+
+
+@beam_search_decode.misconception(
+    "What comes later overwrites what was there: several prefixes may lead to one, and their paths add up.",
+    hint="*a* can come from nothing and from *a* itself. Do you add to the new prefix's number, or assign it?",
+)
+def overwritten(log_probs, beam_width, blank=0):
+    return _beam(log_probs, beam_width, blank, gather=lambda *ways: ways[-1])
 
 
 @beam_search_decode.misconception(
@@ -1742,6 +1927,12 @@ def align_nothing(draw):
 
 
 @forced_align.case(group="edge")
+def align_nothing_with_another_blank(draw):
+    """an empty target, another class is the blank"""
+    return arguments(_log_probs(draw, 6, 5), torch.zeros(0, dtype=torch.int64), blank=draw.integer(1, 5))
+
+
+@forced_align.case(group="edge")
 def align_with_another_blank(draw):
     """another class is the blank, and 0 is a label"""
     blank = draw.integer(1, 4)
@@ -1792,6 +1983,35 @@ def _unsure_but_short(draw: Draw, frames: int, labels: int, doubled: int):
 def align_a_sentence(draw):
     """170 frames, 28 classes: a sentence"""
     return _unsure(draw, 170, 28, 50, doubled=4)
+
+
+@forced_align.hidden_case(group="long")
+def align_from_the_first_frame(draw):
+    """200 frames that begin and end with labels, without a doubt"""
+    target = _labels(draw, 40, 29, doubled=4)
+    inner = _spell(draw, target, 190)
+    first = next(place for place, label in enumerate(inner) if label)
+    last = max(place for place, label in enumerate(inner) if label)
+    path = [target[0]] * 5 + inner[first : last + 1] + [target[-1]] * 5
+    return arguments(_saying(draw, path, 29), torch.tensor(target))
+
+
+@forced_align.hidden_case(group="long")
+def align_said_at_the_end(draw):
+    """170 frames, all labels in the last third"""
+    return _bunched(draw, 170, 55, 44, 3, late=True)
+
+
+@forced_align.hidden_case(group="long")
+def align_said_at_the_beginning(draw):
+    """400 frames, all 60 labels in the first 100"""
+    return _bunched(draw, 400, 100, 56, 4, late=False)
+
+
+@forced_align.hidden_case(group="long")
+def align_said_very_late(draw):
+    """400 frames, all 60 labels in the last 100"""
+    return _bunched(draw, 400, 100, 56, 4, late=True)
 
 
 @forced_align.hidden_case(group="long")
@@ -1971,6 +2191,14 @@ def align_around_zero(log_probs, target, blank=0):
 
 
 @forced_align.misconception(
+    "An empty target gives zeros; it gives blanks, and the blank may be another class.",
+    hint="What is the path of a text without labels made of?",
+)
+def zeros_for_nothing(log_probs, target, blank=0):
+    return _viterbi(log_probs, target, blank) if len(target) else [0] * len(log_probs)
+
+
+@forced_align.misconception(
     "The frames are shared out evenly; what was heard makes no difference.",
     hint="Where in your code do `log_probs` decide anything?",
 )
@@ -2098,9 +2326,18 @@ def many_repeats(draw):
 def durations_with_another_blank(draw):
     """another number is the blank, and 0 is a label"""
     blank = draw.integer(2, 9)
-    counts = draw.integers(1, 4, 5).tolist()
+    counts = draw.sample(range(1, 8), 5)
     path = [state for state, n in zip([blank, 0, blank, 1, 0], counts, strict=True) for _ in range(n)]
     return arguments(path, [0, 1, 0], blank=blank)
+
+
+@path_to_durations.case(group="other blank")
+def begins_with_label_zero(draw):
+    """another number is the blank, and the path begins with the label 0"""
+    blank = draw.integer(2, 9)
+    counts = draw.sample(range(1, 8), 4)
+    path = [state for state, n in zip([0, blank, 1, blank], counts, strict=True) for _ in range(n)]
+    return arguments(path, [0, 1], blank=blank)
 
 
 @path_to_durations.hidden_case(group="other blank")
@@ -2120,6 +2357,29 @@ def _shares(path: list[int], blank: int) -> tuple[list[int], list[int]]:
             runs.append(frames)
             gaps.append(0)
     return runs, gaps
+
+
+@path_to_durations.misconception(
+    "Blanks before the first label are counted for the last: `durations[-1]` is the last entry.",
+    hint="Which place is running before the first label, and what does Python take −1 for?",
+)
+def first_blanks_for_the_last(path, target, blank=0):
+    durations = lost_at_the_beginning(path, target, blank)
+    durations[-1] += _shares(path, blank)[1][0]
+    return durations
+
+
+@path_to_durations.misconception(
+    "Before the first frame a 0 is assumed, so a label 0 at the beginning is not seen.",
+    hint="Where 0 is a label, what could stand for 'nothing before'?",
+)
+def zero_before_the_first(path, target, blank=0):
+    durations, place, before = [0] * len(target), -1, 0
+    for label in path:
+        place += label not in (blank, before)
+        durations[max(place, 0)] += 1
+        before = label
+    return durations
 
 
 @path_to_durations.misconception(
