@@ -181,6 +181,37 @@ def frames() -> torch.Tensor:
     return torch.cat([log_mel(name) for name in ("agent-alreadyon", "queue-periodic-announce")])
 
 
+def test_in_decibels_the_loss_is_75_times_as_large_and_sgds_learning_rate_75_times_smaller(frames):
+    to_decibel = 20 / math.log(10)
+    assert to_decibel == pytest.approx(8.7, abs=0.05)
+    assert to_decibel**2 == pytest.approx(75, abs=0.5)
+    low, high = frames[:551, :58], frames[:551, 58:65]
+    ends = []
+    for scale, lr in ((1.0, 1e-3), (to_decibel, 1e-3 / to_decibel**2)):
+        weight, velocity = torch.zeros(7, 58), torch.zeros(7, 58)
+        for _ in range(10):
+            grad = scale**2 * 2 * (low @ weight.T - high).T @ low / high.numel()
+            weight, velocity = sgd_step(weight, grad, velocity, lr)
+        ends.append(weight)
+    assert torch.allclose(*ends, rtol=1e-3, atol=1e-5)
+
+
+def test_clipping_leaves_alone_only_what_is_below_the_limit_by_more_than_a_millionth():
+    for norm, factor in ((1 - 2e-6, 1.0), (1.0, 1 / (1 + 1e-6)), (1 - 5e-7, 1 / (1 + 5e-7))):
+        (grad,), _ = clip_grad_norm([torch.tensor([norm], dtype=torch.float64)], 1.0)
+        assert grad.item() / norm == pytest.approx(factor, abs=1e-12)
+
+
+def test_a_limit_of_infinity_clips_nothing_and_one_of_0_leaves_nothing():
+    grads = [torch.tensor([3.0]), torch.tensor([4.0])]
+    assert clip_grad_norm(grads, math.inf)[0] == grads
+    assert not any(grad.any() for grad in clip_grad_norm(grads, 0.0)[0])
+
+
+def test_the_librarys_clipping_finds_no_norm_in_gradients():
+    assert torch.nn.utils.clip_grad_norm_([torch.tensor([3.0]), torch.tensor([4.0])], 1.0) == 0
+
+
 def test_bands_58_and_up_lie_above_the_telephones_limit():
     from librosa import mel_frequencies
 

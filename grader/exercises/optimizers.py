@@ -1,7 +1,7 @@
 """Unit 08: how far to step, once the gradient has said which way is down."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -38,7 +38,25 @@ def _add_double_precision(one: Exercise, make: Callable[[Draw], Question]) -> No
         if compare(got.value, expected, Tolerance(atol=1e-5, rtol=1e-5)):
             raise Wrong("in float64 the result is wrong")
         if compare(got.value, expected, Tolerance(atol=1e-10, rtol=1e-10)):
-            raise Wrong("float64 goes in, but what comes out has been rounded to float32 on its way")
+            raise Wrong("in float64 the result is wrong: near, but not to the precision that float64 has")
+
+
+def _add_all_sizes(one: Exercise, group: str, make: Callable[[Draw], Iterator[Question]]) -> None:
+    """Calls with sizes and settings from everywhere, for what is right at the usual ones only."""
+
+    @one.hidden_property_case(group=group)
+    def all_sizes(draw: Draw):
+        """settings and numbers of all sizes"""
+        for question in make(draw):
+            got = yield question
+            wrong = compare(got.value, one(*question.args, **question.kwargs), Tolerance(atol=1e-14, rtol=1e-8))
+            if wrong:
+                raise Wrong(wrong.says)
+
+
+def _scattered(draw: Draw, *shape: int, decades: float = 6.0) -> torch.Tensor:
+    """float64 of either sign, from 10^-decades to 10^decades."""
+    return draw.normal(*shape).double().sign() * 10 ** draw.uniform(*shape, low=-decades, high=decades).double()
 
 
 # ------------------------------------------------------------------------------------------------------ sgd_step
@@ -71,8 +89,8 @@ def positional_momentum(draw: Draw):
 
 @sgd_step.hidden_case
 def a_real_layer(draw: Draw):
-    """a layer of the notebook's size"""
-    return *_rolling(draw, 64, 58), 0.1
+    """a layer larger than the notebook's"""
+    return *_rolling(draw, 80, 70), 0.1
 
 
 @sgd_step.case(group="momentum")
@@ -99,6 +117,12 @@ def much_momentum(draw: Draw):
     return arguments(*_rolling(draw, 6), lr=0.1, momentum=0.99)
 
 
+@sgd_step.hidden_case(group="momentum")
+def all_the_momentum(draw: Draw):
+    """momentum 1: nothing of the velocity is lost"""
+    return arguments(*_rolling(draw, 3, 2), lr=0.1, momentum=1.0)
+
+
 @sgd_step.case(group="edge")
 def from_rest(draw: Draw):
     """the first step, from rest"""
@@ -122,6 +146,13 @@ def flat_ground_in_a_matrix(draw: Draw):
 def steep_ground(draw: Draw):
     """gradients of many thousands"""
     return draw.normal(3, 2), draw.normal(3, 2, scale=2e4), draw.normal(3, 2), 0.2
+
+
+@sgd_step.hidden_case(group="edge")
+def rolling_fast(draw: Draw):
+    """a velocity of many thousands"""
+    param, grad, velocity = _rolling(draw, 4, 3)
+    return param, grad, velocity * 2e4, 0.1
 
 
 @sgd_step.hidden_case(group="edge")
@@ -155,12 +186,26 @@ def four_axes(draw: Draw):
 
 
 @sgd_step.hidden_case(group="shapes")
+def five_axes(draw: Draw):
+    """five axes"""
+    return *_rolling(draw, 2, 3, 1, 2, 4), 0.2
+
+
+@sgd_step.case(group="shapes")
 def turned_weights(draw: Draw):
     """weights that do not lie in a row in memory"""
     return *(one.mT for one in _rolling(draw, 4, 6)), 0.2
 
 
 _add_double_precision(sgd_step, lambda draw: arguments(*(one.double() for one in _rolling(draw, 2, 3)), 0.2))
+
+
+def _sgd_of_all_sizes(draw: Draw) -> Iterator[Question]:
+    for shape, lr, momentum in (((1,), 20.0, 0.9), ((6, 9), 1e-4, 0.4), ((1, 8), 1e-6, 1.5), ((2, 1, 30), 0.3, 1e-3)):
+        yield arguments(*(_scattered(draw, *shape) for _ in range(3)), lr, momentum)
+
+
+_add_all_sizes(sgd_step, "edge", _sgd_of_all_sizes)
 
 
 def _ten_steps(draw: Draw, library, **options):
@@ -266,6 +311,15 @@ def nesterov(param, grad, velocity, lr, momentum=0.9):
 )
 def no_memory(param, grad, velocity, lr, momentum=0.9):
     return param - lr * grad, grad.clone()
+
+
+@sgd_step.misconception(
+    "The results are exchanged: the weights come first, then the velocity.",
+    hint="Which of the two does the caller expect first?",
+)
+def velocity_first(param, grad, velocity, lr, momentum=0.9):
+    velocity = momentum * velocity + grad
+    return velocity, param - lr * velocity
 
 
 @sgd_step.misconception(
@@ -382,9 +436,9 @@ def _add_shared_cases(one, decay: dict) -> None:
         return arguments(*_underway(draw, 4, 3), draw.integer(3, 20), lr=0.2, **decay)
 
     @one.hidden_case
-    def a_layer_of_the_notebook(draw: Draw):
-        """a layer of the notebook's size, step 300"""
-        return arguments(*_underway(draw, 64, 58), 300, lr=0.1, **decay)
+    def a_large_layer(draw: Draw):
+        """a layer larger than the notebook's, step 300"""
+        return arguments(*_underway(draw, 80, 70), 300, lr=0.1, **decay)
 
     @one.case(group="settings")
     def settings_of_hifi_gan(draw: Draw):
@@ -408,9 +462,24 @@ def _add_shared_cases(one, decay: dict) -> None:
         return arguments(*_underway(draw, 6), draw.integer(2, 9), lr=0.3, betas=betas, eps=0.1, **decay)
 
     @one.hidden_case(group="settings")
+    def an_eps_of_almost_nothing(draw: Draw):
+        """eps 1e-12, and gradients of 1e-10"""
+        return arguments(*_fresh(draw, 2, 4, scale=1e-10), 1, lr=0.1, eps=1e-12, **decay)
+
+    @one.hidden_case(group="settings")
+    def a_large_learning_rate(draw: Draw):
+        """a learning rate of 2"""
+        return arguments(*_underway(draw, 3, 2), draw.integer(2, 9), lr=2.0, **decay)
+
+    @one.hidden_case(group="settings")
     def no_first_moment(draw: Draw):
         """beta1 = 0: m is the gradient"""
         return arguments(*_underway(draw, 4), 2, lr=0.1, betas=(0.0, 0.9), **decay)
+
+    @one.hidden_case(group="settings")
+    def no_memory(draw: Draw):
+        """betas (0, 0): the gradient and its square"""
+        return arguments(*_underway(draw, 3, 4), 3, lr=0.1, betas=(0.0, 0.0), eps=0.2, **decay)
 
     @one.case(group="edge")
     def gradients_as_small_as_eps(draw: Draw):
@@ -435,9 +504,25 @@ def _add_shared_cases(one, decay: dict) -> None:
         return arguments(*_underway(draw, 3, 2), 2_000, lr=0.1, **decay)
 
     @one.hidden_case(group="edge")
+    def awake_at_last(draw: Draw):
+        """the first gradient that is not 0 comes at step 7"""
+        return arguments(*_fresh(draw, 2, 5), 7, lr=0.1, **decay)
+
+    @one.hidden_case(group="edge")
+    def flat_everywhere_for_once(draw: Draw):
+        """the whole gradient is 0 in this step only"""
+        param, grad, m, v = _underway(draw, 3, 4)
+        return arguments(param, grad * 0, m, v, 3, lr=0.1, **decay)
+
+    @one.hidden_case(group="edge")
+    def a_long_memory(draw: Draw):
+        """a memory so long that step 8 000 is still early: betas (0.9, 0.9999)"""
+        return arguments(*_underway(draw, 3, 2), draw.integer(6_000, 9_000), lr=0.1, betas=(0.9, 0.9999), **decay)
+
+    @one.hidden_case(group="edge")
     def a_hundred_thousand_steps(draw: Draw):
-        """step 100 000"""
-        return arguments(*_underway(draw, 2, 3), 100_000, lr=0.1, **decay)
+        """step 100 000, betas (0.9, 0.99999)"""
+        return arguments(*_underway(draw, 2, 3), 100_000, lr=0.1, betas=(0.9, 0.99999), **decay)
 
     @one.hidden_case(group="edge")
     def enormous_gradients(draw: Draw):
@@ -462,9 +547,15 @@ def _add_shared_cases(one, decay: dict) -> None:
     @one.hidden_case(group="shapes")
     def a_bias(draw: Draw):
         """a bias, (D,)"""
-        return arguments(*_underway(draw, 7), 3, lr=0.1, **decay)
+        return arguments(*_underway(draw, 64), 3, lr=0.1, **decay)
 
     @one.hidden_case(group="shapes")
+    def more_axes(draw: Draw):
+        """four axes or five"""
+        shape = draw.choice([(3, 1, 2, 5), (2, 3, 1, 2, 4)])
+        return arguments(*_underway(draw, *shape), 4, lr=0.1, **decay)
+
+    @one.case(group="shapes")
     def turned(draw: Draw):
         """weights that do not lie in a row in memory"""
         return arguments(*(part.mT for part in _underway(draw, 4, 6)), 3, lr=0.1, **decay)
@@ -472,6 +563,20 @@ def _add_shared_cases(one, decay: dict) -> None:
     _add_double_precision(
         one, lambda draw: arguments(*(part.double() for part in _underway(draw, 2, 3)), 3, lr=0.1, **decay)
     )
+
+    def of_all_sizes(draw: Draw) -> Iterator[Question]:
+        plans = (
+            ((1, 40), 1e-8, 1, 20.0, (0.9, 0.999), 0.0, 1e-6),
+            ((6, 9), 1.0, 2, 1e-4, (0.99, 0.3), 1e-14, 5.0),
+            ((1,), 1e8, 60, 0.0, (0.999, 0.9), 1e-3, 0.1),
+            ((2, 1, 30), 1.0, 50_000, 1e-6, (0.95, 0.99995), 100.0, 1e4),
+        )
+        for shape, slope, step, lr, betas, eps, strength in plans:
+            param, grad, m, v = (_scattered(draw, *shape) for _ in range(4))
+            moments = m * slope, (v * slope) ** 2
+            yield arguments(param, grad * slope, *moments, step, lr, betas, eps, *(strength for _ in decay))
+
+    _add_all_sizes(one, "edge", of_all_sizes)
 
 
 _add_shared_cases(adam_step, {})
@@ -527,7 +632,7 @@ def _share_misconceptions(one) -> None:
         return param - lr * m / (v.sqrt() + eps), m, v
 
     @mistake(
-        "ε stands inside the root. There its own root counts: 1e-8 acts like 1e-4.",
+        "The ε stands inside the root. There its own root counts: 1e-8 acts like 1e-4.",
         "First the root, then plus ε. Which bracket closes too late?",
     )
     def eps_inside_the_root(param, grad, m, v, step, lr, betas, eps):
@@ -593,7 +698,7 @@ def _share_misconceptions(one) -> None:
         return param - lr * (m / (1 - betas[0] ** step)) / (v / (1 - betas[1] ** step) + eps), m, v
 
     @mistake(
-        "ε is added before v is corrected, and is corrected with it.",
+        "The ε is added before v is corrected, and is corrected with it.",
         "First v̂ = v / (1 − β₂ᵗ), then its root, then ε.",
     )
     def eps_corrected_too(param, grad, m, v, step, lr, betas, eps):
@@ -626,12 +731,38 @@ def _share_misconceptions(one) -> None:
         return param - lr * _direction(m, v, step, (0.9, 0.999), eps), m, v
 
     @mistake(
-        "ε is always 1e-8, whatever the argument says.",
+        "The ε is always 1e-8, whatever the argument says.",
         "Use the argument `eps`.",
     )
     def eps_ignored(param, grad, m, v, step, lr, betas, eps):
         m, v = _moments(grad, m, v, betas)
         return param - lr * _direction(m, v, step, betas, 1e-8), m, v
+
+    @mistake(
+        "The results come in another order: first the weights, then m, then v.",
+        "Which of the three does the caller expect first?",
+    )
+    def moments_first(param, grad, m, v, step, lr, betas, eps):
+        m, v = _moments(grad, m, v, betas)
+        return m, v, param - lr * _direction(m, v, step, betas, eps)
+
+    @mistake(
+        "β is multiplied by `step` where it should be raised to that power.",
+        "βᵗ is β · β · β …, t times. Which operator is that?",
+    )
+    def product_for_power(param, grad, m, v, step, lr, betas, eps):
+        m, v = _moments(grad, m, v, betas)
+        first, second = (torch.tensor(1 - beta * step, dtype=param.dtype) for beta in betas)
+        return param - lr * (m / first) / ((v / second).sqrt() + eps), m, v
+
+    @mistake(
+        "The square takes in 1 − β₂ as well: only the gradient is squared.",
+        "With β₂ = 0.999 and a gradient of 4, v should be 0.001 · 16 after the first step. What is yours?",
+    )
+    def share_squared_too(param, grad, m, v, step, lr, betas, eps):
+        m, _ = _moments(grad, m, v, betas)
+        v = betas[1] * v + ((1 - betas[1]) * grad) ** 2
+        return param - lr * _direction(m, v, step, betas, eps), m, v
 
     @mistake(
         "The gradient is added to m whole, as in SGD. Here m is a running mean.",
@@ -771,6 +902,12 @@ def more_than_one(draw: Draw):
     return arguments(*_underway(draw, 4), 2, lr=0.2, weight_decay=3.0)
 
 
+@adamw_step.hidden_case(group="decay")
+def more_than_all(draw: Draw):
+    """lr times weight_decay is 1.5: the weights change their sign"""
+    return arguments(*_underway(draw, 3, 5), 2, lr=0.5, weight_decay=3.0)
+
+
 @adamw_step.case(group="settings")
 def nothing_given(draw: Draw):
     """nothing given, and weights of a few hundred: the decay is 0.01"""
@@ -870,6 +1007,22 @@ def same_amount_for_all(param, grad, m, v, step, lr=1e-3, betas=(0.9, 0.999), ep
 
 
 @adamw_step.misconception(
+    "The same number, lr·weight_decay, is taken off every weight. A decay is a share of the weight.",
+    hint="A weight twice as large loses twice as much, and a negative one comes nearer to 0 too.",
+)
+def same_number_taken_off(param, grad, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    return _adam(param - lr * weight_decay, grad, m, v, step, lr, betas, eps)
+
+
+@adamw_step.misconception(
+    "Adam's own settings are not handed on: betas and eps are always the usual ones.",
+    hint="If you call `adam_step`: which arguments does it get?",
+)
+def settings_not_handed_on(param, grad, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    return _adam(param * (1 - lr * weight_decay), grad, m, v, step, lr, (0.9, 0.999), 1e-8)
+
+
+@adamw_step.misconception(
     "The decay is twice as strong: the 2 from the slope of w² does not belong here.",
     hint="The factor is 1 − lr·weight_decay.",
 )
@@ -931,8 +1084,8 @@ def any_limit(draw: Draw):
 
 @clip_grad_norm.hidden_case
 def a_model_of_the_notebook(draw: Draw):
-    """a model of the notebook's size"""
-    return _gradients(draw, (64, 58), (64,), (22, 64), (22,), norm=60.0), 1.0
+    """a model larger than the notebook's"""
+    return _gradients(draw, (80, 70), (80,), (22, 80), (22,), norm=60.0), 1.0
 
 
 @clip_grad_norm.case(group="limits")
@@ -957,6 +1110,18 @@ def no_slope(draw: Draw):
 def tiny_limit(draw: Draw):
     """a limit so small that the 1e-6 shows"""
     return _gradients(draw, (2, 4), (3,), norm=4e-6), 1e-6
+
+
+@clip_grad_norm.case(group="limits")
+def no_limit(draw: Draw):
+    """a limit of infinity: nothing changes"""
+    return _gradients(draw, (2, 3), (4,), norm=7.0), math.inf
+
+
+@clip_grad_norm.case(group="limits")
+def nothing_allowed(draw: Draw):
+    """a limit of 0: nothing is left"""
+    return _gradients(draw, (3, 2), (5,), norm=7.0), 0.0
 
 
 @clip_grad_norm.hidden_case(group="limits")
@@ -990,12 +1155,18 @@ def shapes_of_all_kinds(draw: Draw):
 
 
 @clip_grad_norm.hidden_case(group="shapes")
-def sixty_tensors(draw: Draw):
-    """a deep model: sixty tensors"""
-    return _gradients(draw, *[(3, 2), (3,)] * 30, norm=9.0), 1.0
+def hundreds_of_tensors(draw: Draw):
+    """a deep model: 240 tensors"""
+    return _gradients(draw, *[(3, 2), (3,)] * 120, norm=9.0), 1.0
 
 
 @clip_grad_norm.hidden_case(group="shapes")
+def more_axes_than_three(draw: Draw):
+    """four axes, five axes and none"""
+    return _gradients(draw, (2, 3, 1, 2), (3, 1, 2, 1, 2), (), norm=7.0), 2.0
+
+
+@clip_grad_norm.case(group="shapes")
 def turned_gradients(draw: Draw):
     """gradients that do not lie in a row in memory"""
     return [grad.mT for grad in _gradients(draw, (4, 3), (2, 5), norm=7.0)], 1.0
@@ -1011,6 +1182,15 @@ def one_gradient_is_zero(draw: Draw):
 _add_double_precision(
     clip_grad_norm, lambda draw: arguments([part.double() for part in _gradients(draw, (4, 3), (2,), norm=7.0)], 1.0)
 )
+
+
+def _gradients_of_all_sizes(draw: Draw) -> Iterator[Question]:
+    for norm, limit in ((1e12, 1e5), (3e-9, 1e-9), (1e-11, 20.0), (1e6, 1e7), (0.3, 0.3)):
+        grads = [grad.double() for grad in _gradients(draw, (3, 2), (4,), (1,), norm=1.0)]
+        yield arguments([grad * norm for grad in grads], limit)
+
+
+_add_all_sizes(clip_grad_norm, "limits", _gradients_of_all_sizes)
 
 
 def _norm(grads):
@@ -1048,11 +1228,20 @@ def always_scaled(grads, max_norm):
 
 @clip_grad_norm.misconception(
     "The 1e-6 under the fraction bar is missing.",
-    hint="Where all gradients are 0, what do you divide by?",
+    hint="Where all gradients are 0, what do you divide by? And what is 1e-6 beside a norm of 4e-6?",
 )
 def nothing_added(grads, max_norm):
     norm = _norm(grads)
     return [grad * torch.clamp(max_norm / norm, max=1.0) for grad in grads], norm
+
+
+@clip_grad_norm.misconception(
+    "PyTorch's clip_grad_norm_ is given the gradients. It takes parameters and reads their `.grad`, so it finds none.",
+    hint="Write the formula: one norm, one factor, a new list.",
+)
+def handed_to_the_library(grads, max_norm):
+    norm = torch.nn.utils.clip_grad_norm_(grads, max_norm)
+    return [grad.clone() for grad in grads], norm
 
 
 @clip_grad_norm.misconception(
@@ -1284,6 +1473,19 @@ def long_after_the_end(draw: Draw):
 
 
 @warmup_cosine.hidden_case(group="ends")
+def thousands_of_steps_after_the_end(draw: Draw):
+    """thousands of steps after a short plan"""
+    return draw.integer(2_500, 4_500) * 2 + 1, 4, 12, 0.5
+
+
+@warmup_cosine.hidden_case(group="ends")
+def down_in_one_step(draw: Draw):
+    """the peak of a plan that goes down in one step"""
+    warmup = draw.integer(3, 9)
+    return warmup, warmup, warmup + 1, draw.integer(2, 9) / 10
+
+
+@warmup_cosine.hidden_case(group="ends")
 def one_step_before_the_end(draw: Draw):
     """one step before the end"""
     warmup, total, peak = _plan(draw)
@@ -1318,6 +1520,12 @@ def ended_without_warmup(draw: Draw):
 
 
 @warmup_cosine.hidden_case(group="no warm-up")
+def long_ended_without_warmup(draw: Draw):
+    """no warm-up, thousands of steps after the end"""
+    return draw.integer(2_500, 4_500) * 2 + 1, 0, 13, 0.5
+
+
+@warmup_cosine.hidden_case(group="no warm-up")
 def one_step_of_warmup(draw: Draw):
     """one step of warm-up, at step 0"""
     return 0, 1, draw.integer(10, 30), 0.5
@@ -1327,6 +1535,15 @@ def one_step_of_warmup(draw: Draw):
 def a_plan_of_one_step(draw: Draw):
     """a plan of a single step, at its end"""
     return 1, 0, 1, draw.integer(2, 9) / 10
+
+
+def _plans_of_all_sizes(draw: Draw) -> Iterator[Question]:
+    for warmup, total, peak in ((1, 2, 1e-5), (0, 3, 20.0), (1, 700, 0.0), (6_000, 7_000_000, 1.0), (90, 3_000, 1e-3)):
+        for step in (warmup // 2, warmup, draw.integer(warmup, total), total, total + draw.integer(10**5, 10**6)):
+            yield arguments(step, warmup, total, peak)
+
+
+_add_all_sizes(warmup_cosine, "ends", _plans_of_all_sizes)
 
 
 @warmup_cosine.hidden_property_case(group="ends")
@@ -1380,12 +1597,54 @@ def warmup_not_taken_off(step, warmup, total, peak):
     return peak * step / warmup if step < warmup else _cosine(min(1.0, (step - warmup) / total), peak)
 
 
+def _until_total(wrong: Callable) -> Callable:
+    """The same mistake by somebody who returns 0 from `total` on before anything else."""
+
+    def function(step, warmup, total, peak):
+        return 0.0 if step >= total else wrong(step, warmup, total, peak)
+
+    function.__name__ = f"{wrong.__name__}_until_total"
+    return function
+
+
+warmup_cosine.misconception(
+    "The way down is measured by `total`, although the warm-up has taken some of it: at `total` the rate jumps to 0.",
+    hint="How many steps lie between the end of the warm-up and `total`?",
+)(_until_total(warmup_not_taken_off))
+
+
+@warmup_cosine.misconception(
+    "The cosine is given degrees, but it works in radians.",
+    hint="Half a turn is π for `math.cos`, not 180.",
+)
+def degrees(step, warmup, total, peak):
+    if step < warmup:
+        return peak * step / warmup
+    return 0.5 * peak * (1 + math.cos(180 * min(1.0, (step - warmup) / (total - warmup))))
+
+
+warmup_cosine.misconception(
+    "The cosine is given degrees; it works in radians, and so its curve is a wild one.",
+    hint="Half a turn is π for `math.cos`, not 180.",
+)(_until_total(degrees))
+
+
 @warmup_cosine.misconception(
     "After `total` the cosine comes up again.",
     hint="What does the cosine do after π? The rate stays 0.",
 )
 def rises_again(step, warmup, total, peak):
     return peak * step / warmup if step < warmup else _cosine((step - warmup) / (total - warmup), peak)
+
+
+@warmup_cosine.misconception(
+    "Step `warmup` still counts as warm-up; where that is step 0, it divides by 0.",
+    hint="With warmup 0 no step may be below it: `<` or `<=`?",
+)
+def one_step_too_many(step, warmup, total, peak):
+    if step <= warmup:
+        return peak * step / warmup
+    return _cosine(min(1.0, (step - warmup) / (total - warmup)), peak)
 
 
 @warmup_cosine.misconception(

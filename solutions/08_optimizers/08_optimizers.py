@@ -21,7 +21,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({{colab}})
 #
-# 90 minutes · 20 s of CPU · after unit 07; needed are gradients and the L2 loss
+# 90 minutes · 25 s of CPU · after unit 07; needed are gradients and the L2 loss
 #
 # **You will be able to**
 #
@@ -94,7 +94,7 @@ image = axes.imshow(
 axes.axhline(CUT, color="white", linestyle="--")
 axes.set(title="What a telephone leaves out: the part above the dashed line", xlabel="time (s)", ylabel="mel band")
 figure.colorbar(image, label="ln amplitude")
-show(figure, "Mel spectrogram of the clip. Above the dashed line, at 3.4 kHz, lie 22 of 80 bands and most of each [s].")
+show(figure, "Mel spectrogram of the clip. Above the dashed line, at 3.4 kHz, lie 22 of 80 bands and much of each [s].")
 
 # %% [markdown] lang="en"
 # A small network shall guess. For each frame it gets the logarithms of the 58 lower bands and answers with those of the
@@ -164,7 +164,8 @@ print(f"loss of always answering with the mean of each band: {always_mean:.2f}")
 #   in the next exercises, float64 stays float64, to its full precision.
 # - `momentum` may be 0. The formula holds then too: the velocity is the gradient, whatever it was before.
 # - At the first step the velocity is 0. Later the gradient may be 0: a ball that rolls keeps rolling.
-# - In this exercise and the next two, write the arithmetic: `torch.optim` has the finished ones, to compare with.
+# - In this exercise and the next two, try it with arithmetic alone. `torch.optim` has the finished ones, to compare
+#   with.
 #
 # <details><summary>Hint 1: two lines</summary>
 #
@@ -213,7 +214,7 @@ from grader.notebook import examine; examine(sgd_step)
 # upper band $y$ from the band $x$ just below the cut, by $\hat y = a\,x + b$. The recording is real, the weights are
 # $a$ and $b$, and the lines below join places of equal loss.
 #
-# Because $x$ is a logarithm around −5 and never near 0, a change of $a$ and a change of $b$ do nearly the same: the
+# Because $x$ is a logarithm, around −5 and never near 0, a change of $a$ and a change of $b$ do nearly the same: the
 # landscape is a long valley, 400 times as steep across as along. **Predict:** which of the two is lower after 100
 # steps, the one without momentum or the one with it? And which of them swings more from wall to wall?
 
@@ -284,6 +285,7 @@ show(
     f"{rolling[1][-1]:.2f}; the lowest point has {line_loss([BOTTOM]):.2f}.",
 )
 curvature = torch.linalg.eigvalsh(2 * columns.T @ columns / len(x))
+print(f"x lies between {x.min():.1f} and {x.max():.1f}, its mean is {x.mean():.1f}")
 print(f"curvature across the valley {curvature[1]:.1f}, along it {curvature[0]:.3f}")
 print(f"across it is {curvature[1] / curvature[0]:.0f} times as steep as along it")
 print(f"without momentum, steps grow without end from lr = 2 / {curvature[1]:.1f} = {2 / curvature[1]:.3f} on")
@@ -391,7 +393,7 @@ from grader.notebook import examine; examine(adam_step)
 # %% [markdown] lang="en"
 # "Adam adjusts the learning rate by itself" is what one reads. What it adjusts is the step of each weight *relative to
 # the others*; the learning rate is still yours. On the same valley, **predict** the first step of Adam: towards the
-# floor, where it is steepest, or diagonally?
+# floor, where it is steepest, or diagonally, as far in $a$ as in $b$? (The axes of the picture are scaled differently.)
 
 # %% tags=["demo"]
 def adam_rule(lr, l2=0.0):
@@ -417,9 +419,9 @@ right.legend()
 first_move = (adam[0][1][0] - START[0]).tolist()
 show(
     figure,
-    f"Adam's first step is ({first_move[0]:+.3f}, {first_move[1]:+.3f}): as far in b as in a, though the slope is "
-    f"unequal. After 100 steps it is at loss {adam[1][-1]:.3f}, SGD at {rolling[1][-1]:.3f}, the lowest point has "
-    f"{line_loss([BOTTOM]):.3f}.",
+    f"Adam's first step is ({first_move[0]:+.3f}, {first_move[1]:+.3f}): as far in b as in a, though the slopes are "
+    f"unequal (and the axes are scaled differently). After 100 steps it is at loss {adam[1][-1]:.3f}, SGD at "
+    f"{rolling[1][-1]:.3f}, the lowest point has {line_loss([BOTTOM]):.3f}.",
 )
 for factor in (1, 1000):
     path, _ = descend(START, lambda w, factor=factor: factor * line_loss(w), adam_rule(0.2), 100)
@@ -439,8 +441,9 @@ for factor in (1, 1000):
 
 # %% tags=["demo", "training"]
 TO_DB = 20 / math.log(10)
-rates = [10 ** (-5 + i / 2) for i in range(9)]
+rates = [1e-5 * TO_DB ** (i / 2) for i in range(10)]  # four places are a factor of 75
 one_clip = low[:551], high[:551]
+mean_of_clip = (one_clip[1] - one_clip[1].mean(0)).square().mean().item()
 ends = {}
 for method, rule_of in (("SGD, momentum 0.9", sgd_rule), ("Adam", adam_rule)):
     for unit, scale in (("ln", 1.0), ("dB", TO_DB)):
@@ -457,24 +460,30 @@ for (method, unit), losses in ends.items():
     shown = [loss if loss < 50 else math.nan for loss in losses]
     dashed = {"linestyle": "--", "markerfacecolor": "none", "markersize": 10} if unit == "dB" else {"linestyle": "-"}
     axes.loglog(rates, shown, marker=marker, color=colour, label=f"{method}, loss in {unit}", **dashed)
-axes.set(title="Where 100 steps end, for nine learning rates", xlabel="learning rate", ylabel="loss (ln amplitude)²")
+axes.axhline(mean_of_clip, color="black", linestyle=":", label="always the mean")
+axes.set(title="Where 100 steps end, for ten learning rates", xlabel="learning rate", ylabel="loss (ln amplitude)²")
 axes.legend(fontsize=8)
-reached = {key: [loss if math.isfinite(loss) else math.inf for loss in losses] for key, losses in ends.items()}
-best = {key: rates[losses.index(min(losses))] for key, losses in reached.items()}
+best = {}
+for key, losses in ends.items():
+    lowest = min(loss for loss in losses if math.isfinite(loss))
+    best[key] = rates[losses.index(lowest)]
+    print(f"{key[0]:17} loss in {key[1]}: lowest at lr {best[key]:.2g}, where it ends at {lowest:.2f}")
+at_ln, at_db = best["SGD, momentum 0.9", "ln"], best["SGD, momentum 0.9", "dB"]
 show(
     figure,
-    f"SGD does best at lr {best['SGD, momentum 0.9', 'ln']:.1g} in ln, at {best['SGD, momentum 0.9', 'dB']:.1g} in dB; "
-    f"Adam at {best['Adam', 'ln']:.1g} in ln, at {best['Adam', 'dB']:.1g} in dB. Runs that end above 50 are left out.",
+    f"SGD does best at lr {at_ln:.2g} in ln and at {at_db:.2g} in dB, a factor of {at_ln / at_db:.0f}; Adam at "
+    f"{best['Adam', 'ln']:.2g} in ln and at {best['Adam', 'dB']:.2g} in dB. Runs that end above 50 are left out.",
 )
 
 # %% [markdown] lang="en"
 # Two things to take along, one for Adam and one against the legend.
 #
-# - Whoever changes a unit, a scale or the number of layers must look for SGD's learning rate again. Adam's stays. That
-#   is why recipes with "Adam, lr 0.001" travel so well from model to model.
-# - At its own best learning rate, SGD with momentum does about as well here. Adam is not magic, it is convenient. And
-#   the learning rate is still yours to choose: one step too far to the right, and Adam ends worse than a model that
-#   always says the mean; far to the left, it has hardly moved.
+# - A loss 75 times as large has slopes 75 times as steep, so SGD's curve moves to the left by that factor, four of our
+#   places, and is otherwise the same. Whoever changes a unit or a scale must look for SGD's learning rate again. Adam's
+#   stays. That is why recipes with "Adam, lr 0.001" travel so well from model to model.
+# - At its own best learning rate, SGD with momentum does as well here, even a little better: 0.58, Adam 0.64. Adam is
+#   not magic, it is convenient. And the learning rate is still yours to choose: at the right end of the picture Adam is
+#   worse than a model that always says the mean; at the left end it has hardly moved.
 #
 # ## 8.4 Weight decay is not L2
 #
@@ -748,9 +757,9 @@ show(
 )
 
 # %% [markdown] lang="en"
-# A λ of 1 nearly silences the one and hardly touches the other. So when a paper says "weight decay 0.1", as Whisper's
-# does, it matters which of the two was meant. (Neither is better *here*: where both are mild, the errors are alike. The
-# AdamW paper compares them on large models, each with a λ of its own.)
+# Adam + L2 suffers from 0.1 on, AdamW only at 10: what does great harm to the one hardly touches the other. So when a
+# paper says "weight decay 0.1", as Whisper's does, it matters which of the two was meant. (Neither is better *here*:
+# where both are mild, the errors are alike. The AdamW paper compares them on large models, each with a λ of its own.)
 #
 # ## 8.5 When the ground falls away: gradient clipping
 #
@@ -772,11 +781,14 @@ show(
 #
 # Write it. Return a new list with the clipped gradients, and the norm **before** clipping, a tensor of shape `()`.
 #
-# - Where the norm is below the limit, nothing changes: short gradients are not made longer.
+# - Where the norm is below the limit by more than $10^{-6}$, nothing changes: short gradients are not made longer. Let
+#   the formula decide that, not an `if`.
 # - Each tensor may be below the limit while all together are above it.
 # - The $10^{-6}$ is part of the rule: where all gradients are 0 it avoids 0/0, and for a very small limit it shows.
+# - `max_norm` may be `math.inf`, which clips nothing, or 0, which leaves nothing.
 # - The list may hold one tensor or many, of any shapes.
-# - `torch.nn.utils.clip_grad_norm_` is the library's; it changes the gradients where they are, yours must not.
+# - The library's `torch.nn.utils.clip_grad_norm_` is another kind of function: it takes *parameters*, reads the
+#   gradient in each one's `.grad`, and changes it there. Yours takes the gradients and leaves them as they were.
 #
 # <details><summary>Hint 1: one norm</summary>
 #
@@ -862,15 +874,19 @@ hidden = functional.gelu(functional.linear(low, *wild[0][2][:2]))  # (frames, 64
 print(f"first unclipped run: its hidden numbers vary by {hidden.std(0).max():.1e} from frame to frame, at most")
 hidden = functional.gelu(functional.linear(low, *tame[0][2][:2]))
 print(f"first clipped run:   {hidden.std(0).max():.2f}")
+above = ", ".join(str(sum(norm > 1 for norm in norms)) for _, norms, _ in tame)
+print(f"clipped runs: of 150 steps, the norm is above the limit in {above}")
+gentle = [clipped_sgd(seed, math.inf, lr=0.01)[0][-1] for seed in range(3)]
+print("no clipping, but a learning rate of 0.01: the losses end at", ", ".join(f"{loss:.2f}" for loss in gentle))
 
 # %% [markdown] lang="en"
-# Nothing became infinite, which is worse: a crash would be noticed. The long step threw the first layer to where every
-# GELU is shut, its slope is 0 there, and no gradient brings it back. What is left to learn are the last biases, and so
-# the model answers every frame with the mean: the loss of 8.1 that was worth remembering.
+# Nothing became infinite, which is worse: a crash would be noticed. The long step threw the first layer to where nearly
+# every GELU is shut; its slope there is almost 0, and no gradient brings it back. What is left to learn are the last
+# biases, and so the model answers every frame with the mean: the loss of 8.1 that was worth remembering.
 #
 # The norm that your function returns is the first thing to look at in such a training. It says *when* it happened. And
-# clipping is no cure for everything: the blue runs end a little higher than those at 0.01 did, for the norm stays above
-# the limit to the end. The step is still too long for the last metres.
+# clipping is no cure for everything: the blue runs end at 0.8 or 0.9, where a learning rate of 0.01 gets to about 0.6
+# in as many steps. Their norm stays above the limit nearly all the time: the step is too long for the last metres.
 #
 # ## 8.6 Not the same step all the way: warm-up and cosine
 #
@@ -895,7 +911,7 @@ print(f"first clipped run:   {hidden.std(0).max():.2f}")
 # - At step 0 of a warm-up the rate is 0; at `step == warmup` it is the peak.
 # - `warmup` may be 0: then step 0 is the peak, and nothing is divided by 0.
 # - At `total` the rate is 0, and it *stays* 0. A cosine left alone would come up again.
-# - Write the formula: `torch.optim.lr_scheduler` has schedules, but this one needs three lines.
+# - It needs three lines; `torch.optim.lr_scheduler` has schedules, to compare with.
 #
 # <details><summary>Hint 1: two cases</summary>
 #
@@ -1000,9 +1016,11 @@ for name, (colour, rate_at) in tqdm(plans.items(), desc="four plans", file=sys.s
     endings[name] = [losses[-1] for losses, _ in results]
     trained[name] = [weights for _, weights in results]
 axes.axhline(always_mean, color="black", linestyle=":", label="always the mean")
-axes.set(title="Four plans for the learning rate, three starts each", xlabel="step", ylabel="loss over all frames")
-axes.set_ylim(0.4, 20)
-axes.legend(fontsize=8, ncols=2)
+axes.set(title="Four plans for the learning rate, three starts each", xlabel="step", ylabel="loss (ln amplitude)²")
+axes.set_ylim(0.4, 3)
+axes.set_yticks([0.5, 1, 2, 3], ["0.5", "1", "2", "3"])
+axes.minorticks_off()
+axes.legend(fontsize=8, ncols=2, loc="upper right")
 show(
     figure,
     "Losses at the end, three starts each: "
@@ -1012,31 +1030,50 @@ for name, starts in trained.items():
     print(f"{name:18} on the new clip:", ", ".join(f"{regressor_loss(w, new_low, new_high):.2f}" for w in starts))
 
 # %% [markdown] lang="en"
-# A peak of 0.1 is more than Adam bears from a cold start, and too restless to end with. With the warm-up it survives
-# the beginning, with the cosine it comes to rest, and in between it may use steps that no constant rate could dare. A
-# rate that stays at 0.1 after the warm-up is a gamble: the end depends on where the last jump happened to land.
+# A constant 0.1 is more than Adam bears from a cold start: all three runs died. With the warm-up the same rate
+# survives; but whoever stays there gambles, for the end depends on where the last jump happened to land. With the
+# cosine it comes to rest.
+#
+# And the lowest? On the average of three starts the whole schedule, by very little: 0.46, 0.53 and 0.47, where a
+# constant 0.01 gets to 0.53, 0.50 and 0.50. On the new clip it beats that rate in all three starts; the gamblers do
+# better still in two, and far worse in the third. So the gain is modest. What the schedule buys for sure is room: its
+# peak is ten times a rate that works by itself, a rate that kills when it is there from the start, and it still
+# arrives.
 #
 # Time to listen to what came of it, on the clip that no model was trained on. First the run of 8.5 that died, then the
 # network that has just been trained. What they guess is turned into hiss above 3.4 kHz, as strong as they say; so do
-# not expect the original, whose upper bands hold pitch pulses too. **Predict** what the dead network sounds like.
+# not expect the original, whose upper bands hold pitch pulses too. **Predict** what the dead network sounds like, and
+# whether the trained one has found each [s].
 
 # %% tags=["demo"]
+LOUD_S = (34, 45), (258, 270)  # the frames of the [s] in “password”, said twice
 dead = clipped_sgd(0, math.inf)[2]
-alive = train_in_batches(lambda step: warmup_cosine(step, 60, 600, 0.1), seed=0)[1]
+adam_step(*torch.ones(4, 1), 1), warmup_cosine(1, 60, 600, 0.1)  # the last plan needs both
+alive = trained["warm-up and cosine"][0]
 guesses = {"the run that died": guess(dead, new_low), "warm-up and cosine": guess(alive, new_low)}
 figure, row = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True, layout="constrained")
 for axes, (name, picture) in zip(row, {**guesses, "as recorded": new_high}.items(), strict=True):
     extent = (0, len(new_high) / 100, CUT, 80)
     image = axes.imshow(picture.T, origin="lower", aspect="auto", cmap="magma", vmin=-9, vmax=-2, extent=extent)
-    axes.set(title=name, xlabel="time (s)")
+    axes.set_title(name, pad=16)
+    axes.set_xlabel("time (s)")
+    for start, end in LOUD_S:
+        axes.text((start + end) / 200, 80.4, "[s]", ha="center", fontsize=9)
 row[0].set_ylabel("mel band")
 figure.colorbar(image, ax=row, label="ln amplitude")
 scores = [(picture - new_high).square().mean() for picture in guesses.values()]
 show(
     figure,
-    f"The upper 22 bands. The run that died gives every frame the same (loss {scores[0]:.2f}); the trained one puts "
-    f"the hisses where they are (loss {scores[1]:.2f}), a little blurred.",
+    f"The upper 22 bands. The run that died gives every frame the same (loss {scores[0]:.2f}); the trained one follows "
+    f"speech and silence (loss {scores[1]:.2f}), but the two loud [s], at 0.4 s and 2.6 s, it misses.",
 )
+answered = guesses["warm-up and cosine"]
+top = {name: part[:, 12:].mean(1) for name, part in (("recorded", new_high), ("guessed", answered))}  # bands 70 … 79
+for start, end in LOUD_S:
+    strengths_there = ", ".join(f"{name} {part[start:end].mean():.1f}" for name, part in top.items())
+    print(f"[s] at {start / 100:.2f} … {end / 100:.2f} s, bands 70 … 79, mean ln amplitude: {strengths_there}")
+both_loud = set.intersection(*(set(part.topk(30).indices.tolist()) for part in top.values()))
+print(f"of the 30 frames that are loudest there, {len(both_loud)} are among the 30 that the network makes loudest")
 play(with_upper_bands(new_clip), "the telephone: nothing above 3.4 kHz")
 play(with_upper_bands(new_clip, guesses["the run that died"]), "by the run that died: the same hiss all the time")
 play(with_upper_bands(new_clip, guesses["warm-up and cosine"]), "upper bands guessed by the trained network")
@@ -1044,6 +1081,9 @@ play(with_upper_bands(new_clip, new_high), "hiss as strong as the true upper ban
 play(new_clip, "as recorded")
 
 # %% [markdown] lang="en"
+# It has not answered the question of 8.1 with yes. It knows when somebody speaks; how loud an [s] is above 3.4 kHz, it
+# does not guess from one frame of what lies below.
+#
 # ## What real models use
 #
 # | model | rule | β | λ | clipping | learning rate |
