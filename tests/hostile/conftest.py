@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import pytest
@@ -43,7 +44,8 @@ class Trap:
         """Grade it, with every secret in this process's environment."""
         unit = load_unit(self.root, UNIT)
         mended = mend(self.notebook(hostile), unit)
-        return examine_notebook(mended, unit, SECRET, cell_seconds=4.0, folder=self.submission, **options), mended
+        with mock.patch.dict(os.environ, GRADER_SEED=SECRET, SORI_TEST_SECRET=SECRET):
+            return examine_notebook(mended, unit, SECRET, cell_seconds=4.0, folder=self.submission, **options), mended
 
     @property
     def submission(self) -> Path:
@@ -80,14 +82,12 @@ def trap(tmp_path_factory) -> Iterator[Trap]:
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).write_text(SECRET)
     (root / "gradebook" / "submitted" / "mallory" / UNIT).mkdir(parents=True)
-    os.environ["GRADER_SEED"] = os.environ["SORI_TEST_SECRET"] = SECRET
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(_abstract())
         abstract.listen()
         for server in (tcp, abstract):
             threading.Thread(target=_tell, args=(server,), daemon=True).start()
         yield Trap(root, tcp.getsockname()[1])
-    del os.environ["GRADER_SEED"], os.environ["SORI_TEST_SECRET"]
 
 
 def _tell(server: socket.socket) -> None:
