@@ -57,5 +57,7 @@ clean:  ## remove .venv and caches; grades and hand-ins stay
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
 	@$(IN_VENV) uv pip install --python .venv --require-hashes --compile-bytecode -r requirements.lock
 	@$(IN_VENV) uv pip install --python .venv --quiet --no-deps --no-build-isolation --editable .
+	@echo "Compiling librosa's functions (20 seconds)."
+	@.venv/bin/python -m grader.compiled
 	@pwd -P > .venv/.ready
 	@echo 'Set up.'

@@ -23,7 +23,7 @@ from unittest import mock
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from grader import codec
+from grader import codec, probes
 from grader.exercise import Answer, Question
 
 #: How many characters of what a function prints are kept.
@@ -75,23 +75,26 @@ def reply(namespace: dict[str, Any], name: str, message: str) -> str:
 
     What the examiner evaluates in a kernel. A name that is not there gives an answer with error `Missing`.
     """
-    fields = codec.decode(b64decode(message))
-    function = namespace.get(name)
-    if callable(function):
-        return pack_answer(answer(function, Question(**fields)))
-    found = "nothing has that name" if function is None else f"it is a {type(function).__name__}"
-    return pack_answer(Answer(error="Missing", message=found))
+    return pack_answer(_answer_message(namespace, name, message))
 
 
 def replies(namespace: dict[str, Any], name: str, messages: str) -> str:
-    """`reply` to each of several questions, one a line; none after the first that no further question would follow."""
+    """`reply` to each of several questions, one a line; none after one out of time or with nothing to call."""
     lines: list[str] = []
     for message in messages.splitlines():
-        lines.append(reply(namespace, name, message))
-        got = unpack_answer(lines[-1])
-        if got.timed_out or got.error in ("Missing", "NotImplementedError"):
+        got = _answer_message(namespace, name, message)
+        lines.append(pack_answer(got))
+        if got.timed_out or got.error == "Missing":
             break
     return "\n".join(lines)
+
+
+def _answer_message(namespace: dict[str, Any], name: str, message: str) -> Answer:
+    function = namespace.get(name)
+    if callable(function):
+        return answer(function, Question(**codec.decode(b64decode(message))))
+    found = "nothing has that name" if function is None else f"it is a {type(function).__name__}"
+    return Answer(error="Missing", message=found)
 
 
 def ready() -> str:
@@ -178,7 +181,7 @@ def _call(function: Callable, question: Question) -> Answer:
 
 def _called(function: Callable, probe: str) -> Callable:
     """What is called with the arguments: the function, or the probe that calls it."""
-    return partial(getattr(importlib.import_module("grader.probes"), probe), function) if probe else function
+    return partial(getattr(probes, probe), function) if probe else function
 
 
 def _copy(value: Any) -> Any:

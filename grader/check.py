@@ -46,7 +46,7 @@ def examine(function: Callable) -> float:
     root = course_root()
     verdict = judge(exercise, lambda question: answer(function, question), grading_seed(root))
     show_verdict(verdict)
-    return verdict.fraction * load_unit(root, exercise.unit).points[exercise.name]
+    return verdict.earned(load_unit(root, exercise.unit).points[exercise.name])
 
 
 def show_verdict(verdict: Verdict) -> None:

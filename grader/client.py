@@ -26,6 +26,8 @@ _PUBLISHED = (64 * 2**20, 16)
 _ANSWERED = (96 * 2**20, 8)
 #: Seconds that a kernel has to answer after a cell of its was interrupted.
 GRACE_SECONDS = 5.0
+#: What taking a message apart may raise, where it is not of the form that kernels send.
+_FORMLESS = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 
 
 def environment() -> dict[str, str]:
@@ -106,6 +108,9 @@ class CellClient(NotebookClient):
             self.execute_cell(cell, index)
         except DeadKernelError:
             raise DeadKernelError(self.ended or self._provisioner_says()) from None
+        except _FORMLESS:
+            self._end("it sent messages that no kernel sends")
+            raise DeadKernelError(self.ended) from None
         if not self.late:
             return True
         self.late = False
@@ -145,7 +150,15 @@ class CellClient(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
     async def async_evaluate(self, expression: str, seconds: float) -> str:
-        """The text of an expression's value in the kernel. `CodecError` where there is none in time."""
+        """The text of an expression's value in the kernel. `CodecError` where there is none in time, or no text."""
+        try:
+            return await self._text_of(expression, seconds)
+        except CodecError:
+            raise
+        except _FORMLESS as error:
+            raise CodecError(f"its reply has no form that is known ({type(error).__name__})") from error
+
+    async def _text_of(self, expression: str, seconds: float) -> str:
         message_id = self.kc.execute("", silent=True, store_history=False, user_expressions={"reply": expression})
         try:
             async with asyncio.timeout(seconds):
@@ -164,7 +177,7 @@ class CellClient(NotebookClient):
         found = message["content"].get("user_expressions", {}).get("reply", {})
         if found.get("status") != "ok":
             raise CodecError(f"the kernel could not answer ({found.get('ename', 'no reply')})")
-        return found["data"]["text/plain"]
+        return str(found["data"]["text/plain"])
 
     evaluate = run_sync(async_evaluate)
 

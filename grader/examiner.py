@@ -44,7 +44,7 @@ class Graded:
 
     def score(self, exercise: str) -> float:
         """The points earned for one exercise."""
-        return round(self.verdicts[exercise].fraction * self.unit.points[exercise], 4)
+        return self.verdicts[exercise].earned(self.unit.points[exercise])
 
     @property
     def total(self) -> float:

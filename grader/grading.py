@@ -6,9 +6,10 @@ and written to the gradebook by this one alone.
 
 import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -77,12 +78,12 @@ def grade_class(
         troubles[unit, student] = take_in(source, load_unit(root, unit), intake / student / unit)
     done: dict[tuple[str, str], Submission] = {}
     for (unit, student), outcome in _outcomes(root, intake, submissions, settings, confine):
-        trouble = troubles[unit, student]
+        definition, trouble = load_unit(root, unit), troubles[unit, student]
         if isinstance(outcome, Outcome):
             READY[unit, student] = outcome
-        else:
-            trouble = trouble or outcome
-        done[unit, student] = _record(api, load_unit(root, unit), student, trouble)
+            done[unit, student] = _record(api, definition, student, trouble)
+        else:  # not examined again here: whatever ended that process would end this one
+            done[unit, student] = Submission(student, unit, 0.0, definition.max_score, (), trouble or outcome)
         progress(done[unit, student])
     return [done[one] for one in submissions]
 
@@ -92,21 +93,28 @@ def _outcomes(
 ) -> Iterator[tuple[tuple[str, str], Outcome | str]]:
     """Each submission's outcome as it comes, or why there is none."""
     seed = grading_seed(root)
+    work = {
+        (unit, student): (root, unit, intake / student / unit / f"{unit}.ipynb", seed, settings, confine)
+        for unit, student in submissions
+    }
     if settings.jobs == 1:
-        for unit, student in submissions:
-            path = intake / student / unit / f"{unit}.ipynb"
-            yield (unit, student), Outcome.from_json(_examine(root, unit, path, seed, settings, confine))
+        for one, arguments in work.items():
+            yield one, _outcome(partial(_examine, *arguments))
         return
     with ProcessPoolExecutor(settings.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting: dict[Future, tuple[str, str]] = {}
-        for unit, student in submissions:
-            path = intake / student / unit / f"{unit}.ipynb"
-            waiting[pool.submit(_examine, root, unit, path, seed, settings, confine)] = (unit, student)
+        waiting = {pool.submit(_examine, *arguments): one for one, arguments in work.items()}
         for future in as_completed(waiting):
-            try:
-                yield waiting[future], Outcome.from_json(future.result())
-            except BrokenProcessPool:
-                yield waiting[future], "The process that examined it ended. Grade it again, alone."
+            yield waiting[future], _outcome(future.result)
+
+
+def _outcome(examined: Callable[[], str]) -> Outcome | str:
+    """The outcome, or why there is none: one that cannot be examined must not stop the others."""
+    try:
+        return Outcome.from_json(examined())
+    except BrokenProcessPool:
+        return "The process that examined it ended. Grade it again, alone."
+    except Exception as error:
+        return f"Examining it failed ({type(error).__name__}: {error}). Grade it again, alone."
 
 
 def _examine(root: Path, unit: str, path: Path, seed: str, settings: Settings, confine: bool) -> str:

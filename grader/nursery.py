@@ -5,6 +5,7 @@ file descriptor: the socket between the new kernel's warden and its client. No s
 It must hold no secret (its memory is its kernels' memory) and have one thread (a forked child has no others).
 """
 
+import fcntl
 import gc
 import json
 import os
@@ -48,7 +49,6 @@ def _warm_up() -> None:
     import ipykernel.kernelapp  # noqa: F401
     import librosa
     import matplotlib
-    import numpy as np
     import torch
     import torchaudio.functional  # noqa: F401  (loaded for the children)
 
@@ -56,9 +56,12 @@ def _warm_up() -> None:
     import matplotlib.pyplot
 
     import grader.notebook  # noqa: F401
+    from grader.compiled import compile_librosa
 
     torch.set_num_threads(1)
-    librosa.feature.melspectrogram(y=np.zeros(2048, np.float32), sr=16_000)
+    with Path(librosa.__file__).open() as only_one_at_a_time:
+        fcntl.flock(only_one_at_a_time, fcntl.LOCK_EX)
+        compile_librosa()
 
 
 def _stand_guard(request: dict[str, Any], line: socket.socket) -> NoReturn:

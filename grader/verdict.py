@@ -63,6 +63,10 @@ class Verdict:
             return 0.0
         return sum(groups.values()) / len(groups)
 
+    def earned(self, points: float) -> float:
+        """What it earns of an exercise's points, to four decimals; the one rule for every way to grade."""
+        return round(self.fraction * points, 4)
+
     @property
     def status(self) -> str:
         """`missing`: nothing was written; `error`: no call ended with a value; else by the share of groups."""

@@ -39,7 +39,6 @@ sys.path += [str(place.resolve()) for place in places]
 from grader.notebook import check, load_clip, load_transcript, play, show
 
 # %%
-import csv
 import math
 import sys
 
@@ -771,23 +770,21 @@ from grader.notebook import examine; examine(run_gru)
 # for testing, all its phrases with it.
 
 # %% tags=["demo"]
-from grader.recordings import DATA, recordings
+from grader.recordings import phrases as phrases_of_the_course, recordings
 
 seconds = {recording.name: recording.seconds for recording in recordings()}
-with (DATA / "segments.tsv").open(encoding="utf-8") as file:
-    segments = [row for row in csv.DictReader(file, delimiter="\t") if seconds[row["name"]] < 6]
-segments = [row for row in segments if float(row["end"]) - float(row["start"]) > 0.15]
-names = sorted({row["name"] for row in segments})
+segments = [one for one in phrases_of_the_course() if seconds[one.name] < 6 and one.end - one.start > 0.15]
+names = sorted({one.name for one in segments})
 held_out = {*names[::4], "conf-invalid"}
 mels = {name: log_mel(load_clip(name)) for name in names}
 every_frame = torch.cat([mels[name] for name in names if name not in held_out])
 mean, spread = every_frame.mean(0), every_frame.std(0)
 
 phrases = {(tested, said): [] for tested in (False, True) for said in (False, True)}
-for row in segments:
-    begin, end = (int(float(row[edge]) * 25) for edge in ("start", "end"))
-    phrase = (mels[row["name"]][begin : end + 1] - mean) / spread
-    phrases[row["name"] in held_out, "conference" in row["text"].split()].append(phrase)
+for one in segments:
+    begin, end = int(one.start * 25), int(one.end * 25)
+    phrase = (mels[one.name][begin : end + 1] - mean) / spread
+    phrases[one.name in held_out, "conference" in one.text.split()].append(phrase)
 for tested in (False, True):
     print(
         f"{'testing' if tested else 'training'}: {len(phrases[tested, True])} phrases with the word, "

@@ -40,7 +40,6 @@ sys.path += [str(place.resolve()) for place in places]
 from grader.notebook import check, load_clip, load_transcript, play, show
 
 # %%
-import csv
 import math
 import time
 from collections import defaultdict
@@ -51,7 +50,7 @@ import torch
 import torchaudio
 from tqdm import tqdm
 
-from grader.recordings import DATA, recordings
+from grader.recordings import phrases as phrases_of_the_course, recordings
 
 F = torch.nn.functional  # its name everywhere
 torch.set_num_threads(1)  # what is computed here is small: a second thread would only get in the way
@@ -621,11 +620,9 @@ def text_of(labels):
     return "".join(ALPHABET[label] for label in labels)
 
 
-with (DATA / "segments.tsv").open(encoding="utf-8") as file:
-    segments = [row for row in csv.DictReader(file, delimiter="\t") if set(row["text"].split()) <= WORDS]
-heard = [row for row in segments if row["name"] not in HELD_OUT]
-mels = {name: log_mel(load_clip(name)) for name in sorted({row["name"] for row in heard})}
-phrases = [(mels[row["name"]][round(float(row["start"]) * 100) : round(float(row["end"]) * 100)], row["text"]) for row in heard]
+heard = [one for one in phrases_of_the_course() if set(one.text.split()) <= WORDS and one.name not in HELD_OUT]
+mels = {name: log_mel(load_clip(name)) for name in sorted({one.name for one in heard})}
+phrases = [(mels[one.name][round(one.start * 100) : round(one.end * 100)], one.text) for one in heard]
 SILENCE = log_mel(torch.zeros(1600))[:1]
 print(f"to learn from: {len(phrases)} phrases, {sum(len(frames) for frames, _ in phrases) / 100:.0f} s, "
       f"out of {len(mels)} recordings; {len({text for _, text in phrases})} different texts")
@@ -1323,15 +1320,13 @@ for word, first, end in spoken_words:
 # knows how long they last. Where one of its phrases begins inside a held-out recording, the two can be compared.
 
 # %% tags=["demo"]
-with (DATA / "segments.tsv").open(encoding="utf-8") as file:
-    others = [row for row in csv.DictReader(file, delimiter="\t") if row["name"] in HELD_OUT]
 for name in HELD_OUT[:2]:
     found = words_of(name)
     place = 0
-    for row in (row for row in others if row["name"] == name):
-        first = row["text"].split()
+    for one in (one for one in phrases_of_the_course() if one.name == name):
+        first = one.text.split()
         word, begin, _ = found[place]
-        theirs, yours = float(row["start"]) + 0.02 * (place > 0), begin * 0.02 - 0.1  # their cuts are 20 ms wide
+        theirs, yours = one.start + 0.02 * (place > 0), begin * 0.02 - 0.1  # their cuts are 20 ms wide
         if place:
             print(f"{name}: {word!r} begins at {theirs:.2f} s (pocketsphinx), {yours:.2f} s (yours): {(yours - theirs) * 1000:+.0f} ms")
         place += len(first)

@@ -40,7 +40,6 @@ sys.path += [str(place.resolve()) for place in places]
 from grader.notebook import check, load_clip, load_transcript, play, show
 
 # %%
-import csv
 import math
 import time
 
@@ -53,7 +52,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from grader.recordings import DATA, recordings
+from grader.recordings import load_phrase, phrases, recordings
 
 # %% [markdown] lang="en"
 # ## 10.1 One recording, three questions
@@ -112,14 +111,13 @@ def part_of(name):
 
 
 takes = {"train": {}, "test": {}}  # for each word its recordings
-with (DATA / "segments.tsv").open(encoding="utf-8") as table:
-    for row in csv.DictReader(table, delimiter="\t"):
-        if row["text"] in WORDS:
-            sound = load_clip(row["name"])[round(float(row["start"]) * 16_000) : round(float(row["end"]) * 16_000)]
-            sound = sound[: min(len(sound) // HOP, 45) * HOP].clone()
-            sound[:160] *= torch.linspace(0, 1, 160)
-            sound[-160:] *= torch.linspace(1, 0, 160)
-            takes[part_of(row["name"])].setdefault(row["text"], []).append(sound)
+for phrase in phrases():
+    if phrase.text in WORDS:
+        sound = load_phrase(phrase)
+        sound = sound[: min(len(sound) // HOP, 45) * HOP]
+        sound[:160] *= torch.linspace(0, 1, 160)
+        sound[-160:] *= torch.linspace(1, 0, 160)
+        takes[part_of(phrase.name)].setdefault(phrase.text, []).append(sound)
 
 
 def utterance(part):

@@ -283,6 +283,19 @@ CHEATS = [
         "    {'text/plain': repr('full marks')}, 'metadata': {}}}",
         earns=(0.0, 2.0),
     ),
+    Hostile(
+        "replies_without_form",
+        "shell = get_ipython()\nshell.user_expressions = lambda *a: {'reply': {'status': 'ok', 'data': {}}}",
+    ),
+    Hostile(
+        "replies_of_another_kind",
+        "shell = get_ipython()\nshell.user_expressions = lambda *a: {'reply': [1, 2, 3]}",
+    ),
+    Hostile(
+        "messages_without_form",
+        "kernel = get_ipython().kernel\nfor kind in ('status', 'stream', 'execute_result'):\n"
+        "    kernel.session.send(kernel.iopub_socket, kind, {}, parent=kernel.get_parent())",
+    ),
     Hostile("skipped_by_tag", metadata={"tags": ["skip-execution", "raises-exception"]}),
     Hostile("points_of_its_own", metadata={"nbgrader": {"points": 1000, "grade": True, "solution": True}}),
     Hostile("metadata_of_the_wrong_kind", metadata={"nbgrader": [1, 2], "tags": 7}),
