@@ -23,7 +23,7 @@ from unittest import mock
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from grader import codec
+from grader import codec, probes
 from grader.exercise import Answer, Question
 
 #: How many characters of what a function prints are kept.
@@ -178,7 +178,7 @@ def _call(function: Callable, question: Question) -> Answer:
 
 def _called(function: Callable, probe: str) -> Callable:
     """What is called with the arguments: the function, or the probe that calls it."""
-    return partial(getattr(importlib.import_module("grader.probes"), probe), function) if probe else function
+    return partial(getattr(probes, probe), function) if probe else function
 
 
 def _copy(value: Any) -> Any:

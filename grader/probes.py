@@ -39,20 +39,24 @@ def steps(
     count: int = 1,
     left_over: float = 0.0,
 ) -> dict[str, Any]:
-    """Call `train_step(model, batch, optimizer)` `count` times on a `Listener` in eval mode, with plain SGD.
+    """Call `train_step(model, batch, optimizer)` `count` times on a `Listener`, each time in eval mode, with plain SGD.
 
     Every gradient is `left_over` before the first call. Returns `losses` (what the calls returned), `weight` and `bias`
-    afterwards, `train_mode` (whether the model is in it at the end) and `called_in_train_mode` for each forward pass.
+    afterwards, `left_in_train_mode` for each call and `called_in_train_mode` for each forward pass.
     """
-    model = Listener(weight, bias).eval()
+    model = Listener(weight, bias)
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, left_over)
     optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
-    losses = [train_step(model, batch, optimizer) for _ in range(count)]
+    losses, modes = [], []
+    for _ in range(count):
+        model.eval()
+        losses.append(train_step(model, batch, optimizer))
+        modes.append(model.training)
     return {
         "losses": losses,
         "weight": model.weight.detach(),
         "bias": model.bias.detach(),
-        "train_mode": model.training,
+        "left_in_train_mode": modes,
         "called_in_train_mode": model.modes,
     }

@@ -58,6 +58,22 @@ def test_an_exception_that_cannot_be_printed_is_reported():
     assert ask(function).error == "SilentError"
 
 
+def test_a_probe_calls_a_function_of_what_cannot_cross():
+    def train_step(model, batch, optimizer):
+        model.train()
+        loss = model(batch["waveforms"], batch["lengths"])[0].sum()
+        loss.backward()
+        optimizer.step()
+        return 0.5
+
+    batch = {"waveforms": torch.ones(1, 4), "lengths": torch.tensor([4])}
+    found = ask(train_step, torch.ones(3, 2), torch.zeros(3), batch, 0.1, probe="steps", seconds=30.0)
+    assert found.error is None
+    assert found.value["losses"] == [0.5]
+    assert found.value["called_in_train_mode"] == found.value["left_in_train_mode"] == [True]
+    assert unpack_answer(reply({"f": train_step}, "f", pack_question(Question(probe="steps")))).error == "TypeError"
+
+
 def test_an_endless_loop_ends_with_the_time_limit():
     def function():
         while True:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from grader import recordings as module
-from grader.recordings import load_clip, load_transcript, recordings, use_hangul_font
+from grader.recordings import load_clip, load_phrase, load_transcript, phrases, recordings, use_hangul_font
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
@@ -39,11 +39,6 @@ def copied_data(tmp_path, monkeypatch):
 def run_check(folder):
     command = [sys.executable, folder / "rebuild.py", "--check"]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-
-
-def segments():
-    with (DATA / "segments.tsv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 # The files
@@ -207,32 +202,92 @@ def test_clips_load_from_any_folder_and_the_import_alone_is_light(tmp_path, wave
 # Phrases
 
 
-def test_every_segment_lies_in_its_recording_and_says_words_of_its_transcript():
+def test_every_row_of_the_table_is_a_phrase_in_its_order():
+    with (DATA / "segments.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert [(phrase.name, phrase.start, phrase.end, phrase.text) for phrase in phrases()] == [
+        (row["name"], float(row["start"]), float(row["end"]), row["text"]) for row in rows
+    ]
+
+
+def test_every_phrase_lies_in_its_recording_and_says_words_of_its_transcript():
     table = {recording.name: recording for recording in recordings()}
-    for segment in segments():
-        recording = table[segment["name"]]
-        assert 0 <= float(segment["start"]) < float(segment["end"]) <= recording.seconds, segment
-        assert f" {segment['text']} " in f" {recording.text} ", segment
+    for phrase in phrases():
+        recording = table[phrase.name]
+        assert 0 <= phrase.start < phrase.end <= recording.seconds, phrase
+        assert f" {phrase.text} " in f" {recording.text} ", phrase
+        assert set(phrase.text) <= ALPHABET - {"'"}, phrase
 
 
-def test_every_segment_is_audible(waveforms):
-    for segment in segments():
-        start, end = (round(float(segment[key]) * 16_000) for key in ("start", "end"))
-        assert np.std(waveforms[segment["name"]].numpy()[start:end]) > 0.02, segment
+def test_every_phrase_is_audible_and_as_long_as_it_says(waveforms):
+    for phrase in phrases():
+        start, end = round(phrase.start * 16_000), round(phrase.end * 16_000)
+        waveform = load_phrase(phrase)
+        assert len(waveform) == end - start, phrase
+        assert torch.equal(waveform, waveforms[phrase.name][start:end]), phrase
+        assert waveform.std() > 0.02, phrase
 
 
-def test_every_word_of_the_segments_is_in_at_least_seven_prompts():
+def test_a_phrase_is_a_tensor_of_its_own():
+    first, again = phrases("test")[0], phrases("test")[0]
+    load_phrase(first).zero_()
+    assert load_phrase(again).any()
+
+
+def test_no_recording_is_in_two_splits_and_together_they_are_all():
+    names = {split: {phrase.name for phrase in phrases(split)} for split in ("training", "validation", "test")}
+    assert sum(map(len, names.values())) == len(set().union(*names.values())) == 290
+    assert {split: len(phrases(split)) for split in names} == {"training": 502, "validation": 31, "test": 100}
+    assert len(phrases()) == 633
+
+
+def test_what_is_held_out_is_made_of_words_of_the_training_and_a_third_of_its_texts_is_new():
+    known = {phrase.text for phrase in phrases("training")}
+    words = {word for text in known for word in text.split()}
+    held_out = phrases("validation") + phrases("test")
+    assert {word for phrase in held_out for word in phrase.text.split()} <= words
+    assert sum(phrase.text not in known for phrase in phrases("test")) == 31
+
+
+def test_no_audio_is_in_the_training_and_held_out():
+    def likeness(a, b):
+        a, b = np.diff(a), np.diff(b)  # so that the pitch, which this voice repeats well, does not count for everything
+        n = 1 << (len(a) + len(b)).bit_length()
+        overlap = np.abs(np.fft.irfft(np.fft.rfft(a, n) * np.fft.rfft(b, n).conj(), n)).max()
+        return overlap / (np.linalg.norm(a) * np.linalg.norm(b))
+
+    by_text = defaultdict(list)
+    for phrase in phrases("training"):
+        by_text[phrase.text].append(load_phrase(phrase).numpy())
+    assert likeness(load_clip("seconds").numpy(), load_clip("queue-seconds").numpy()) > 0.8  # known to be the same
+    for held_out in phrases("validation") + phrases("test"):
+        waveform = load_phrase(held_out).numpy()
+        assert all(likeness(waveform, other) < 0.8 for other in by_text[held_out.text]), held_out
+
+
+def test_a_split_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="'training'"):
+        phrases("train")
+
+
+def test_a_missing_table_of_phrases_is_named_with_the_way_to_get_it_back(copied_data):
+    (copied_data / "segments.tsv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"segments\.tsv is missing(.|\n)*git checkout -- data"):
+        phrases()
+
+
+def test_every_word_of_the_phrases_is_in_at_least_seven_prompts():
     prompts = defaultdict(set)
-    for segment in segments():
-        for word in segment["text"].split():
-            prompts[word].add(segment["name"])
+    for phrase in phrases():
+        for word in phrase.text.split():
+            prompts[word].add(phrase.name)
     assert len(prompts) == 63
     assert min(map(len, prompts.values())) >= 7
 
 
-def test_no_recording_is_among_the_segments_twice_under_two_names(waveforms):
+def test_no_recording_is_among_the_phrases_twice_under_two_names(waveforms):
     by_text = defaultdict(list)
-    for name in {segment["name"] for segment in segments()}:
+    for name in {phrase.name for phrase in phrases()}:
         by_text[load_transcript(name)].append(waveforms[name].numpy())
     for text, clips in by_text.items():
         for i, a in enumerate(clips):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -109,6 +110,21 @@ def test_a_cell_without_end_is_stopped_and_the_rest_is_graded(right, examine):
     right.cells.insert(index_of(right, "rms"), code("while True: pass"))
     graded = examine(right, cell_seconds=15.0)
     assert graded.total == 3.0
+
+
+def test_the_authors_own_training_cell_has_a_time_limit_of_its_own(right, scratch_course):
+    trains, lingers = "import time\ntime.sleep(6)\ntrained = True", "import time\ntime.sleep(60)\nlingered = True"
+    unit = replace(load_unit(scratch_course, UNIT), training=frozenset({trains}))
+    place = index_of(right, "rms")
+    right.cells[place:place] = [
+        code(trains),
+        code(lingers, tags=["training"]),
+        code("print(trained, 'lingered' in globals())"),
+    ]
+    graded = examine_notebook(right, unit, "a seed", cell_seconds=4.0, training_seconds=40.0)
+    assert graded.total == 3.0
+    assert right.cells[place + 1].outputs[-1].ename == "TimeoutError"
+    assert right.cells[place + 2].outputs[0].text == "True False\n"
 
 
 def test_forged_replies_and_a_shell_that_lies_earn_nothing(scratch_course, examine):
