@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -129,6 +130,34 @@ def grade(
     console.print(table)
     human = sum(bool(one.trouble) for one in graded)
     console.print(f"{len(graded)} graded{f'; {human} need a human' if human else ''}.")
+
+
+@app.command()
+def report(
+    units: Annotated[list[str] | None, typer.Argument(help="The units; by default all that were handed in.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write to; by default gradebook/report.")] = None,
+) -> None:
+    """What the class got right and wrong: a page to read or print, and the same numbers as CSV."""
+    from grader.report import read_reports, write_tables
+    from grader.report_page import write_page
+
+    root = course_root()
+    folder = out or root / "gradebook" / "report"
+    with _progress("submissions") as progress:
+        task = progress.add_task("Reading", total=None)
+        reports = read_reports(root, units, lambda done, total: progress.update(task, completed=done, total=total))
+    tables = write_tables(reports, folder)
+    page = write_page(reports, folder / "index.html")
+    table = Table(title="The class")
+    for heading in ("Unit", "Handed in", "Graded", "Median", "Most common mistake"):
+        named = heading in ("Unit", "Most common mistake")
+        table.add_column(heading, justify="left" if named else "right", overflow="fold")
+    for unit in reports:
+        most = f"{unit.mistakes[0].exercise}: {unit.mistakes[0].says}" if unit.mistakes else "none found"
+        median = f"{_points(unit.quartiles[1])} / {_points(unit.max_score)}"
+        table.add_row(unit.name, str(len(unit.results)), str(len(unit.graded)), median, escape(most))
+    console.print(table)
+    console.print(f"{page} and {', '.join(one.name for one in tables)}", soft_wrap=True)
 
 
 @app.command()

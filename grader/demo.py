@@ -5,13 +5,13 @@ import re
 import shutil
 import tempfile
 import textwrap
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -20,6 +20,8 @@ from grader.exercise import find_exercise
 from grader.gradebook import hand_in, nbgrader_api
 from grader.grading import Settings, Submission, grade_class
 from grader.release import release
+from grader.report import read_reports, write_tables
+from grader.report_page import write_page
 
 UNIT = "02_attention"
 _VIEW_ONLY = """
@@ -133,24 +135,23 @@ def _print(console: Console, root: Path, graded: list[Submission]) -> None:
     common = Table(title="The class's most common mistakes")
     for heading in ("Students", "Exercise", "Mistake"):
         common.add_column(heading, justify="right" if heading == "Students" else "left", overflow="fold")
-    mistakes = Counter((record["exercise"], record["says"]) for one in graded for record in _mistaken(one))
-    for (exercise, says), count in mistakes.most_common(8):
-        common.add_row(str(count), exercise, says)
+    reports = read_reports(root, [UNIT])
+    for mistake in reports[0].mistakes[:8]:
+        common.add_row(str(mistake.students), mistake.exercise, escape(mistake.says))
     console.print(common)
+    write_tables(reports, root / "gradebook" / "report")
+    page = write_page(reports, root / "gradebook" / "report" / "index.html")
+    console.print(f"The report, for a browser: {page}", soft_wrap=True)
     feedback = root / "gradebook" / "feedback"
     console.print(f"Feedback, one page a student: {feedback}/STUDENT/{UNIT}/{UNIT}.html", soft_wrap=True)
     console.print("Next: `make lab` opens the course; README.md says how to run your own class.")
-
-
-def _mistaken(submission: Submission) -> list[dict]:
-    """What was written and is wrong."""
-    return [record for record in submission.records if record["mistake"] and record["status"] != "missing"]
 
 
 def _found(submission: Submission) -> str:
     """A line on what is wrong with a submission."""
     if submission.trouble:
         return f"[yellow]needs a human:[/yellow] {submission.trouble}"
-    names = [f"{record['exercise']}: {record['mistake']}" for record in _mistaken(submission)]
-    missing = sum(record["status"] == "missing" for record in submission.records)
+    written = [record for record in submission.records if record["status"] != "missing"]
+    names = [f"{record['exercise']}: {record['mistake']}" for record in written if record["mistake"]]
+    missing = len(submission.records) - len(written)
     return "; ".join(names + [f"{missing} not written"] * bool(missing)) or "none"

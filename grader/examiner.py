@@ -37,10 +37,11 @@ _TOGETHER = 8
 
 @dataclass(frozen=True)
 class Graded:
-    """One notebook's verdicts, by exercise in the unit's order, and the points they earn."""
+    """One notebook's verdicts, by exercise in the unit's order, and the points they earn; how long it took."""
 
     unit: Unit
     verdicts: dict[str, Verdict] = field(repr=False)
+    seconds: float
 
     def score(self, exercise: str) -> float:
         """The points earned for one exercise."""
@@ -134,6 +135,7 @@ class _Examination:
         self.questions_after = self._plan()
 
     def run(self) -> Graded:
+        began = time.monotonic()
         for cell in self.notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
@@ -150,7 +152,8 @@ class _Examination:
         for name in self.unit.points:
             if name not in self.verdicts:
                 self._lose(name, why)
-        return Graded(self.unit, {name: self.verdicts[name] for name in self.unit.points})
+        verdicts = {name: self.verdicts[name] for name in self.unit.points}
+        return Graded(self.unit, verdicts, round(time.monotonic() - began, 2))
 
     def _plan(self) -> dict[int, list[str]]:
         """After which cell each exercise is asked: the last that bears its name; else after the last cell of all."""

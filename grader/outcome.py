@@ -15,13 +15,17 @@ from grader.verdict import Verdict
 
 @dataclass(frozen=True)
 class Outcome:
-    """Scores and records by exercise; `shown` are the verdicts as outputs, `outputs` those of every cell."""
+    """Scores and records by exercise; `shown` are the verdicts as outputs, `outputs` those of every cell.
+
+    `seconds` is how long examining took.
+    """
 
     unit: str
     scores: dict[str, float]
     records: dict[str, dict]
     shown: dict[str, dict]
     outputs: list[list[dict]]
+    seconds: float
 
     @classmethod
     def of(cls, graded: Graded, notebook: NotebookNode) -> "Outcome":
@@ -35,6 +39,7 @@ class Outcome:
                 name: {"text/plain": render.as_text(one), "text/html": render.as_html(one)} for name, one in verdicts
             },
             outputs=[cell.get("outputs", []) for cell in notebook.cells],
+            seconds=graded.seconds,
         )
 
     def to_json(self) -> str:
@@ -48,6 +53,7 @@ class Outcome:
 
     def write_into(self, notebook: NotebookNode) -> None:
         """Give each cell its outputs, and each check cell its verdict and its points, where nbgrader reads them."""
+        notebook.metadata["sori"] = {"seconds": self.seconds}
         aligned = len(self.outputs) == len(notebook.cells)
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
