@@ -72,16 +72,16 @@ def _histogram(unit: UnitReport) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(5.6, 2.3), layout="constrained")
-    axes = figure.subplots()
-    axes.hist(
-        [result.score for result in unit.graded], bins=_BINS, range=(0, unit.max_score or 1), color="#0072B2",
-        edgecolor="white",
-    )  # fmt: skip
-    axes.set(xlabel=f"points of {_points(unit.max_score)}", ylabel="submissions", xlim=(0, unit.max_score or 1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
     file = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": unit.name}):
+    with matplotlib.rc_context({"svg.hashsalt": unit.name, "font.size": 11}):
+        figure = Figure(figsize=(5.6, 2.3), layout="constrained")
+        axes = figure.subplots()
+        axes.hist(
+            [result.score for result in unit.graded], bins=_BINS, range=(0, unit.max_score or 1), color="#0072B2",
+            edgecolor="white",
+        )  # fmt: skip
+        axes.set(xlabel=f"points of {_points(unit.max_score)}", ylabel="submissions", xlim=(0, unit.max_score or 1))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(file, format="svg", metadata={"Date": None})
     return b64encode(file.getvalue()).decode()
