@@ -1,5 +1,6 @@
 """The `grader` command: parses, calls, prints."""
 
+import enum
 import json
 import sys
 from pathlib import Path
@@ -21,6 +22,14 @@ app = typer.Typer(
 )
 console = Console()
 complaints = Console(stderr=True)
+
+
+class System(enum.StrEnum):
+    """The learning management systems that grades are exported for."""
+
+    CANVAS = "canvas"
+    MOODLE = "moodle"
+
 
 _MARK = {"passed": "[green]✓ passed", "partial": "[yellow]◐ partial", "failed": "[red]✗ failed"}
 
@@ -158,6 +167,33 @@ def report(
         table.add_row(unit.name, str(len(unit.results)), str(len(unit.graded)), median, escape(most))
     console.print(table)
     console.print(f"{page} and {', '.join(one.name for one in tables)}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    unit: Annotated[str, typer.Argument(help="The unit.")],
+    to: Annotated[System | None, typer.Option(help="Grades as CSV in the columns that this system imports.")] = None,
+    feedback: Annotated[bool, typer.Option("--feedback", help="Feedback as one zip, a page a student.")] = False,
+    column: Annotated[str, typer.Option(help="With --to: the assignment's name there; by default the unit's.")] = "",
+    worksheet: Annotated[
+        Path | None, typer.Option(help="With --feedback: Moodle's grading worksheet, for names that Moodle hands out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; by default in gradebook/export.")] = None,
+) -> None:
+    """Grades or feedback for a learning management system."""
+    from grader.export import export_feedback, export_grades
+
+    root = course_root()
+    folder = root / "gradebook" / "export"
+    if (to is None) is not feedback:
+        raise CourseError("Say what to export: either --to canvas, --to moodle, or --feedback.")
+    if to is not None:
+        done = export_grades(root, unit, to.value, out or folder / f"{unit}_{to.value}.csv", column)
+    else:
+        done = export_feedback(root, unit, out or folder / f"{unit}_feedback.zip", worksheet)
+    console.print(f"{done.path}: {done.students} students", soft_wrap=True, highlight=False)
+    if done.left_out:
+        complaints.print(f"[yellow]Left out:[/yellow] {escape(', '.join(done.left_out))}", highlight=False)
 
 
 @app.command()
