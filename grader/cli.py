@@ -197,6 +197,39 @@ def export(
 
 
 @app.command()
+def similar(
+    unit: Annotated[str, typer.Argument(help="The unit.")],
+    show: Annotated[int, typer.Option(min=1, help="How many pairs to list.")] = 20,
+) -> None:
+    """Pairs of submissions that are unusually alike: places to look, not a verdict."""
+    from grader.similar import similar_pairs
+
+    with _progress("submissions") as progress:
+        task = progress.add_task("Reading", total=None)
+        pairs = similar_pairs(
+            course_root(), unit, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    if not pairs:
+        console.print("No two submissions share more than is usual.")
+        return
+    table = Table(title=f"Where to look: {min(show, len(pairs))} of {len(pairs)} pairs that share code of their own")
+    for heading, justify in (
+        ("Students", "left"),
+        ("Alike", "right"),
+        ("Look at (line in the first, in the second)", "left"),
+    ):
+        table.add_column(heading, justify=justify, overflow="fold")
+    for pair in pairs[:show]:
+        places = ", ".join(f"{one.exercise} ({one.lines[0]}, {one.lines[1]})" for one in pair.places)
+        table.add_row(escape(" and ".join(pair.students)), f"{pair.alike:.0%}", escape(places))
+    console.print(table)
+    console.print(
+        "A place to look, not a verdict: two people can write the same few lines. What the notebook gives and what "
+        "many in the class write alike does not count; names and comments do not either."
+    )
+
+
+@app.command()
 def audit(
     unit: Annotated[str, typer.Argument(help="One unit; by default all.")] = "",
 ) -> None:

@@ -109,9 +109,8 @@ def _participants(root: Path, unit: str, worksheet: Path) -> dict[str, str]:
             rows = list(csv.reader(file))[1:]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CourseError(f"{worksheet} cannot be read as Moodle's grading worksheet: {error}.") from error
-    known = {
-        word.casefold(): one.student for one in read_grades(root, unit) for word in (one.student, one.email) if word
-    }
+    grades = read_grades(root, unit)
+    known = {word.casefold(): one.student for one in grades for word in (one.student, one.email) if word}
     found = {}
     for row in rows:
         number = re.search(r"\d+$", row[0].strip()) if row else None
