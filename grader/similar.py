@@ -22,7 +22,7 @@ from grader.intake import read_submission
 try:
     from copydetect import CodeFingerprint, compare_files
 except ImportError as error:
-    raise CourseError('Comparing submissions needs one more package: `pip install "copydetect>=0.5"`.') from error
+    raise CourseError('Comparing submissions needs one more package: `pip install -e ".[similar]"`.') from error
 
 #: How many characters in a row must agree, names shortened and spaces left out, and how many a pair must share.
 PASSAGE, SHARED = 25, 50
