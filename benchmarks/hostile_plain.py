@@ -3,7 +3,7 @@
 `python benchmarks/hostile_plain.py [NAME…] > table.md`, as root or as an ordinary user, on Linux. Plain nbgrader has no
 walls of its own, so it is run inside ours: each run has processes, network and files of its own, limits on all of
 them, and an end. In there lies a course with a gradebook, a solution, a seed and another student's notebook, each
-holding a secret; the class is an honest student before and one after the hostile one.
+holding a secret; an honest student comes after the hostile one, and another's notebook lies beside theirs.
 """
 
 import json
@@ -37,7 +37,7 @@ tarfile.open(place / "course.tar").extractall(place, filter="data")
 root = place / "course"
 before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "gradebook.db" not in path.name}
 run = subprocess.run(
-    [sys.executable, "-m", "nbgrader", "autograde", "00_start", "--ExecutePreprocessor.timeout=10"],
+    [sys.executable, "-m", "nbgrader", "autograde", "00_start", "--student=[mz]*", "--ExecutePreprocessor.timeout=10"],
     cwd=root, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
 )
 scores = {}
@@ -65,7 +65,7 @@ print("FOUND " + json.dumps({
 
 
 def make_course(root: Path) -> None:
-    """A course for plain nbgrader, with secrets in it and two honest students."""
+    """A course for plain nbgrader, with secrets in it and two honest students, of whom zoe is graded, last."""
     source = course_root()
     (root / "solutions" / UNIT).mkdir(parents=True)
     shutil.copy(source / "solutions" / UNIT / f"{UNIT}.py", root / "solutions" / UNIT)
@@ -143,7 +143,7 @@ def _guard(view: sandbox.View, said: Path) -> None:
 def row(hostile: Hostile, found: dict[str, Any]) -> str:
     """One line of the table."""
     scores = found.get("scores", {})
-    lost = [name for name in ("alice", "mallory", "zoe") if name not in scores]
+    lost = [name for name in ("mallory", "zoe") if name not in scores]
     trouble = []
     if found["exit"] is None:
         trouble.append("the whole run was lost")
