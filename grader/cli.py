@@ -62,7 +62,11 @@ def score(
     unit: Annotated[str, typer.Option(help="The unit; by default the one whose exercises the notebook holds.")] = "",
 ) -> None:
     """Grade one notebook: run it in a fresh kernel, ask all cases of its exercises, hidden ones too."""
-    from grader import sandbox
+    from grader import kernels, sandbox
+
+    unconfined = sandbox.missing()
+    if not unconfined:
+        kernels.begin_to_warm()  # while this process imports torch itself
     from grader.course import load_unit, read_notebook, unit_of
     from grader.examiner import Graded, examine_notebook
     from grader.intake import mend
@@ -72,7 +76,6 @@ def score(
     name = unit_of(found, root)
     if unit and unit != name:
         raise CourseError(f"{notebook} holds the exercises of {name}, not of {unit}.")
-    unconfined = sandbox.missing()
     if unconfined:
         complaints.print(f"[yellow]No sandbox here ({unconfined}): it runs with your own rights.[/yellow]")
     definition = load_unit(root, name)
@@ -118,6 +121,10 @@ def grade(
 
     Exit status 0 when every submission has a verdict; those that need a human are listed.
     """
+    from grader import kernels, sandbox
+
+    if jobs == 1 and not sandbox.missing():
+        kernels.begin_to_warm()  # while this process imports torch itself
     from grader.grading import Settings, Submission, grade_class, handed_in
 
     root = course_root()

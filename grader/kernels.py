@@ -28,8 +28,9 @@ from grader.sandbox import Limits
 PROVISIONER = "sori-warm"
 #: Every library's threads: one, because a forked process has no others, and graders run side by side.
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
-#: How long the nursery may take to start: 5 s, but librosa is compiled first where this user never did that.
-_START_SECONDS = 300.0
+_START_SECONDS = 60.0
+#: How long a warm process may take to import everything, in seconds: on a cold disk, or where librosa is not compiled.
+_WARM_SECONDS = 300.0
 
 
 def plain_environment() -> dict[str, str]:
@@ -47,16 +48,26 @@ class _Nursery:
         self.channel, theirs = socket.socketpair()
         command = [sys.executable, "-m", "grader.nursery", str(theirs.fileno())]
         modules = os.pathsep.join(entry for entry in sys.path if entry)
-        # librosa's compiled functions are kept in the home folder; the kernels get another home
+        # librosa's compiled functions may be kept in the home folder; the kernels get another home
         environment = {**plain_environment(), "PYTHONPATH": modules, "HOME": str(Path.home())}
         self.process = subprocess.Popen(  # noqa: S603  (this Python, our own module)
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/"
         )
         theirs.close()
-        self.channel.settimeout(_START_SECONDS)
-        if self.channel.recv(16) != b"ready\n":
-            raise RuntimeError("the process that warm kernels are forked from did not start")
+        self.channel.settimeout(_WARM_SECONDS)
+        self.ready = False
         atexit.register(self.close)
+
+    def wait_until_ready(self) -> None:
+        """Return when everything is imported. `RuntimeError` where that ended, or did not end."""
+        if self.ready:
+            return
+        try:
+            self.ready = self.channel.recv(16) == b"ready\n"
+        except TimeoutError:
+            self.close()
+        if not self.ready:
+            raise RuntimeError("the process that warm kernels are forked from did not start")
 
     def start(self, line: socket.socket, **request: Any) -> None:
         """Fork a kernel; its warden listens and reports on `line`."""
@@ -73,6 +84,11 @@ class _Nursery:
 @cache
 def _nursery(_process: int) -> _Nursery:
     return _Nursery()
+
+
+def begin_to_warm() -> None:
+    """Start the warm process of this one, if there is none, and let it import while the caller does other things."""
+    _nursery(os.getpid())
 
 
 class WarmProvisioner(KernelProvisionerBase):
@@ -104,8 +120,10 @@ class WarmProvisioner(KernelProvisionerBase):
         self.line, theirs = socket.socketpair()
         self.exit_code, self.reason = None, ""
         self.line.settimeout(_START_SECONDS)
+        nursery = _nursery(os.getpid())
+        await asyncio.to_thread(nursery.wait_until_ready)
         with theirs:
-            _nursery(os.getpid()).start(
+            nursery.start(
                 theirs,
                 connection_file=self.parent.connection_file,
                 folder=self.folder,
