@@ -37,7 +37,7 @@ _TOGETHER = 8
 
 @dataclass(frozen=True)
 class Graded:
-    """One notebook's verdicts, by exercise in the unit's order, and the points they earn; how long it took."""
+    """One notebook's verdicts, by exercise in the unit's order, and the points they earn; how many seconds it ran."""
 
     unit: Unit
     verdicts: dict[str, Verdict] = field(repr=False)
@@ -132,10 +132,10 @@ class _Examination:
         self.verdicts: dict[str, Verdict] = {}
         self.fatal: dict[int, str] = {}
         self.left_out: list[int] = []
+        self.began = 0.0
         self.questions_after = self._plan()
 
     def run(self) -> Graded:
-        began = time.monotonic()
         for cell in self.notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
@@ -153,7 +153,8 @@ class _Examination:
             if name not in self.verdicts:
                 self._lose(name, why)
         verdicts = {name: self.verdicts[name] for name in self.unit.points}
-        return Graded(self.unit, verdicts, round(time.monotonic() - began, 2))
+        seconds = time.monotonic() - self.began if self.began else 0.0
+        return Graded(self.unit, verdicts, round(seconds, 2))
 
     def _plan(self) -> dict[int, list[str]]:
         """After which cell each exercise is asked: the last that bears its name; else after the last cell of all."""
@@ -170,6 +171,7 @@ class _Examination:
             client = CellClient(self.notebook, Path(sockets), self.folder, confined=self.confined)
             with client.setup_kernel(env=environment()):
                 client.check_ready()
+                self.began = self.began or time.monotonic()  # the first kernel of all waits for imports
                 for index, cell in enumerate(self.notebook.cells):
                     try:
                         self._run_cell(client, cell, index)

@@ -5,17 +5,19 @@ import random
 import re
 import shutil
 from collections import Counter
+from html import escape
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from grader import cli
+from grader.exercise import exercises_of
 from grader.gradebook import hand_in
 from grader.report import Result, UnitReport, read_reports
 from grader.report_page import write_page
 from grader.spreadsheet import harmless, write_csv
-from tests.conftest import ROOT, make_course
+from tests.conftest import ROOT, author_notebook, is_solution, make_course
 from tests.synthetic import NOT_WRITTEN, RIGHT, Answers, change, enrol
 
 UNIT = "02_attention"
@@ -154,6 +156,16 @@ def test_the_page_escapes_what_students_wrote(written):
     page = (written / "index.html").read_text(encoding="utf-8")
     assert NASTY not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_neither_solutions_nor_hidden_cases_are_on_the_page(written, course):
+    page = (written / "index.html").read_text(encoding="utf-8")
+    hidden = [case for one in exercises_of(UNIT) for case in one.cases if not case.practice]
+    assert hidden
+    assert not [case.name for case in hidden if case.name in page or escape(case.label) in page]
+    solutions = [cell.source for cell in author_notebook(course, UNIT).cells if is_solution(cell)]
+    lines = {line.strip() for source in solutions for line in source.splitlines()}
+    assert not [line for line in lines if len(line) > 20 and escape(line) in page]
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing(written):
