@@ -1,6 +1,5 @@
 """The `grader` command: parses, calls, prints."""
 
-import enum
 import json
 import sys
 from pathlib import Path
@@ -22,13 +21,6 @@ app = typer.Typer(
 )
 console = Console()
 complaints = Console(stderr=True)
-
-
-class System(enum.StrEnum):
-    """The learning management systems that grades are exported for."""
-
-    CANVAS = "canvas"
-    MOODLE = "moodle"
 
 
 _MARK = {"passed": "[green]✓ passed", "partial": "[yellow]◐ partial", "failed": "[red]✗ failed"}
@@ -159,6 +151,8 @@ def report(
 
     root = course_root()
     folder = out or root / "gradebook" / "report"
+    if folder.is_file():
+        raise CourseError(f"{folder} is a file; --out takes the name of a folder.")
     with _progress("submissions") as progress:
         task = progress.add_task("Reading", total=None)
         reports = read_reports(root, units, lambda done, total: progress.update(task, completed=done, total=total))
@@ -179,7 +173,7 @@ def report(
 @app.command()
 def export(
     unit: Annotated[str, typer.Argument(help="The unit.")],
-    to: Annotated[System | None, typer.Option(help="Grades as CSV in the columns that this system imports.")] = None,
+    to: Annotated[str, typer.Option(help="Grades as CSV in the columns that canvas or moodle imports.")] = "",
     feedback: Annotated[bool, typer.Option("--feedback", help="Feedback as one zip, a page a student.")] = False,
     column: Annotated[str, typer.Option(help="With --to: the assignment's name there; by default the unit's.")] = "",
     worksheet: Annotated[
@@ -192,10 +186,12 @@ def export(
 
     root = course_root()
     folder = root / "gradebook" / "export"
-    if (to is None) is not feedback:
+    if bool(to) is feedback:
         raise CourseError("Say what to export: either --to canvas, --to moodle, or --feedback.")
-    if to is not None:
-        done = export_grades(root, unit, to.value, out or folder / f"{unit}_{to.value}.csv", column)
+    if out and out.is_dir():
+        raise CourseError(f"{out} is a folder; --out takes the name of a file.")
+    if to:
+        done = export_grades(root, unit, to, out or folder / f"{unit}_{to}.csv", column)
     else:
         done = export_feedback(root, unit, out or folder / f"{unit}_feedback.zip", worksheet)
     console.print(f"{done.path}: {done.students} students", soft_wrap=True, highlight=False)

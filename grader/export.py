@@ -30,8 +30,10 @@ def export_grades(root: Path, unit: str, system: str, path: Path, column: str = 
     """Write the points of `unit` in the columns that `system`, "canvas" or "moodle", imports.
 
     `column` is the name of the assignment there, by default the unit's. Points are those that count: given by hand
-    where they were, late penalties taken away. `CourseError` where nobody has a grade.
+    where they were, late penalties taken away. `CourseError` where nobody has a grade, or for another system.
     """
+    if system not in _SYSTEMS:
+        raise CourseError(f"Grades are exported to {' or '.join(_SYSTEMS)}, not to {system!r}.")
     grades = read_grades(root, unit)
     graded = [one for one in grades if one.scores]
     if not graded:

@@ -23,6 +23,8 @@ def test_the_demo_grades_a_class_names_mistakes_and_leaves_the_checkout_as_it_wa
     scratch = Path(next(word for word in run.stdout.split() if "sori-demo-" in word).rstrip(";"))
     pages = list((scratch / "gradebook" / "feedback").rglob("*.html"))
     assert len(pages) == 8
+    report = (scratch / "gradebook" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "8 handed in, 7 graded, 1 in need of a human" in report
     goran = next(page for page in pages if "goran" in page.parts)
     assert "is not a Jupyter notebook" in goran.read_text(encoding="utf-8")
     assert status() == before

@@ -175,3 +175,17 @@ def test_it_is_grades_or_feedback(course, monkeypatch, options):
     monkeypatch.chdir(course)
     with pytest.raises(CourseError, match="either --to canvas"):
         CliRunner().invoke(cli.app, ["export", UNIT, *options], catch_exceptions=False)
+
+
+def test_another_system_is_one_sentence_that_names_those_there_are(course, tmp_path):
+    with pytest.raises(CourseError, match="to canvas or moodle, not to 'blackboard'"):
+        export_grades(course, UNIT, "blackboard", tmp_path / "x.csv")
+
+
+def test_out_is_a_file_here_and_a_folder_there(course, monkeypatch, tmp_path):
+    monkeypatch.chdir(course)
+    (tmp_path / "file").touch()
+    with pytest.raises(CourseError, match="takes the name of a file"):
+        CliRunner().invoke(cli.app, ["export", UNIT, "--feedback", "--out", str(tmp_path)], catch_exceptions=False)
+    with pytest.raises(CourseError, match="takes the name of a folder"):
+        CliRunner().invoke(cli.app, ["report", UNIT, "--out", str(tmp_path / "file")], catch_exceptions=False)
