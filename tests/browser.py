@@ -1,22 +1,21 @@
-"""A headless Chromium for the tests that look at a page as its reader does."""
+"""A headless Chromium for tests that look at pages as people do."""
 
-import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="module")  # no longer: while Playwright runs, no other test of this process may use asyncio
 def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, driven by Playwright; skips where there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on PATH (Debian: apt install chromium)")
+    """The browser of this machine; tests are skipped where there is none."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on PATH (Debian, Ubuntu: apt install chromium)")
     with sync_playwright() as playwright:
-        # Chromium's own sandbox refuses root; the pages are the tests' own
-        options = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=found, args=options)
+        browser = playwright.chromium.launch(executable_path=path, args=["--autoplay-policy=no-user-gesture-required"])
         yield browser
         browser.close()

@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, Page
 
 from grader.report import read_reports
 from grader.report_page import write_page
-from tests.browser import chromium  # noqa: F401  (a fixture)
 from tests.conftest import make_course
 from tests.synthetic import NOT_WRITTEN, Answers, enrol
 
@@ -69,7 +68,7 @@ def wait_for(address: str, running: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:  # noqa: F811
+def page(chromium: Browser) -> Iterator[Page]:
     """A window as wide as a laptop's."""
     opened = chromium.new_page(viewport={"width": 1280, "height": 800})
     opened.set_default_timeout(60_000)
@@ -92,7 +91,7 @@ def test_formgrader_shows_the_grades(server, page, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_the_report_fits_a_window_without_scripts(course, chromium, tmp_path, width):  # noqa: F811
+def test_the_report_fits_a_window_without_scripts(course, chromium, tmp_path, width):
     path = write_page(read_reports(course), tmp_path / "index.html")
     context = chromium.new_context(viewport={"width": width, "height": 800}, java_script_enabled=False, offline=True)
     window = context.new_page()
