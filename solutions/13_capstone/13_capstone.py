@@ -53,6 +53,7 @@ import soundfile
 import torch
 import torchaudio
 from IPython.display import HTML, display
+from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
@@ -104,7 +105,7 @@ def labels_of(text):
 
 def texts_of(log_probs, lengths):
     """What the best path says, for each recording of a batch: a list of texts."""
-    paths = [row[:length] for row, length in zip(log_probs.argmax(-1).tolist(), lengths.tolist())]
+    paths = [row[:length] for row, length in zip(log_probs.argmax(-1).tolist(), lengths.tolist(), strict=True)]
     return ["".join(ALPHABET[number] for number, _ in groupby(path) if number).strip() for path in paths]
 
 
@@ -268,7 +269,7 @@ def draw_batch(source, chance, join=True, alter=True, seconds=16):
         for one in many[start + 1 :]:
             if sum(len(waveform) for waveform, _ in drawn) < seconds * 16_000:
                 drawn.append(one)
-    return [list(part) for part in zip(*drawn)]
+    return [list(part) for part in zip(*drawn, strict=True)]
 
 
 # %% tags=["demo"]
@@ -494,7 +495,8 @@ STEPS = 1200
 
 def error_rate(references, answers, unit=list):
     """Errors over all references divided by their length: CER, or WER where unit is str.split."""
-    errors = sum(torchaudio.functional.edit_distance(unit(one), unit(other)) for one, other in zip(references, answers))
+    pairs = zip(references, answers, strict=True)
+    errors = sum(torchaudio.functional.edit_distance(unit(one), unit(other)) for one, other in pairs)
     return errors / sum(len(unit(reference)) for reference in references)
 
 
@@ -669,15 +671,15 @@ references = [phrase.text for phrase in test]
 log_probs, lengths = heard_by(model, waveforms)
 answers = {
     "greedy": texts_of(log_probs, lengths),
-    "beam of 8": [beam_text(row[:length]) for row, length in zip(log_probs, lengths)],
+    "beam of 8": [beam_text(row[:length]) for row, length in zip(log_probs, lengths, strict=True)],
 }
 for name, texts in answers.items():
-    right = sum(one == other for one, other in zip(references, texts))
+    right = sum(one == other for one, other in zip(references, texts, strict=True))
     print(
         f"{name:10} CER {error_rate(references, texts):.3f}   WER {error_rate(references, texts, str.split):.3f}   "
         f"{right} of {len(test)} phrases without an error"
     )
-changed = sum(one != other for one, other in zip(*answers.values()))
+changed = sum(one != other for one, other in zip(*answers.values(), strict=True))
 gained = [round(error_rate(references, texts) * sum(map(len, references))) for texts in answers.values()]
 print(f"the two differ in {changed} of {len(test)} phrases: {gained[0]} wrong letters become {gained[1]}")
 
@@ -733,7 +735,8 @@ def coloured(reference, answer):
 
 transcribe(torch.zeros(1600))
 wrong = [
-    sum(a != b for a, b in letter_pairs(reference, answer)) for reference, answer in zip(references, answers["greedy"])
+    sum(a != b for a, b in letter_pairs(reference, answer))
+    for reference, answer in zip(references, answers["greedy"], strict=True)
 ]
 worst = sorted(range(len(test)), key=lambda i: -wrong[i])
 lines = []
@@ -745,7 +748,12 @@ for i in worst[:12]:
 display(HTML(f'<div style="background:white;color:black;padding:4px">{"".join(lines)}</div>'))
 print(f"{len(worst[:12])} of {sum(n > 0 for n in wrong)} phrases with errors; the beam search is shown where it says something else")
 vocabulary = {word for phrase in phrases("training") for word in phrase.text.split()}
-missed = [word for reference, answer in zip(references, answers["greedy"]) for word in answer.split() if word not in reference.split()]
+missed = [
+    word
+    for reference, answer in zip(references, answers["greedy"], strict=True)
+    for word in answer.split()
+    if word not in reference.split()
+]
 invented = [word for word in missed if word not in vocabulary]
 print(f"{len(missed)} words were written that were not said; {len(invented)} of them are none of the {len(vocabulary)} words: {', '.join(invented[:12])}")
 
@@ -964,20 +972,20 @@ for name, size, used, *rates in table:
 #
 # ## Keep it
 #
-# A model is its weights and the code that uses them. The weights are saved as a dict of tensors. `weights_only=True`
-# matters when **you** load a file from somebody else: an old-fashioned `.pt` file is a pickle, and a pickle may run any
-# program while it is read. (The format [safetensors](https://github.com/huggingface/safetensors) cannot hold programs at
-# all; it is what model hubs use. On Colab it is there: `from safetensors.torch import save_file, load_file`.)
+# A model is its weights and the code that uses them. The weights are a dict of tensors, `state_dict()`, and
+# [safetensors](https://github.com/huggingface/safetensors) writes such a dict into a file: a list of names, shapes and
+# dtypes that you can read, then the numbers, nothing else. That matters when you load a file from **somebody else**:
+# an old-fashioned `.pt` file is a pickle, and a pickle may run any program while it is read.
 
 # %% tags=["demo"]
 transcribe(torch.zeros(1600))
-FILE = Path(tempfile.gettempdir()) / "recogniser.pt"  # to keep it for longer than today, name another folder
-torch.save(model.state_dict(), FILE)
+FILE = Path(tempfile.gettempdir()) / "recogniser.safetensors"  # to keep it for longer than today, name another folder
+save_file(model.state_dict(), FILE)
 again = Recogniser().to(device)
-again.load_state_dict(torch.load(FILE, weights_only=True, map_location=device))
+again.load_state_dict(load_file(FILE, device=str(device)))
 there = texts_of(*heard_by(again, waveforms[:20]))
 print(f"{FILE}: {FILE.stat().st_size / 2**20:.1f} MiB; the loaded model writes the same for "
-      f"{sum(one == other for one, other in zip(there, answers['greedy']))} of 20 recordings")
+      f"{sum(one == other for one, other in zip(there, answers['greedy'][:20], strict=True))} of 20 recordings")
 
 # %% [markdown] lang="en"
 # ## Your own voice
