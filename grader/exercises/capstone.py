@@ -289,7 +289,7 @@ def two_too_short(draw: Draw) -> Question:
     return question
 
 
-@train_step.hidden_case(group="edge", seconds=SECONDS)
+@train_step.case(group="edge", seconds=SECONDS)
 def nothing_is_said(draw: Draw) -> Question:
     """Nothing is said in one recording of three"""
     return _step(draw, [120, 90, 150], [3, 0, 5], classes=6)
