@@ -149,6 +149,40 @@ def test_a_model_that_is_not_trained_earns_nothing(solved):
     assert verdict.fraction == 0
 
 
+def step_on(change):
+    """A training step that is right but for what `change` makes of its log-probabilities, lengths and batch."""
+
+    def train_step(model, batch, optimizer):
+        model.train()
+        log_probs, batch, lengths = capstone._heard(model, batch)
+        batch, lengths, options = change(log_probs, batch, lengths)
+        return capstone._learn(model, optimizer, capstone._ctc(log_probs, batch, lengths, **options))
+
+    return train_step
+
+
+def shuffled(log_probs, batch, lengths):
+    order = torch.arange(len(lengths)).roll(1)
+    return batch | {name: batch[name][order] for name in ("targets", "target_lengths")}, lengths, {}
+
+
+def another_blank(log_probs, batch, lengths):
+    return batch, lengths, {"blank": log_probs.shape[-1] - 1}
+
+
+def no_lengths(log_probs, batch, lengths):
+    return batch, torch.full_like(lengths, log_probs.shape[1]), {}
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [(shuffled, "a wrong answer"), (another_blank, "blank_is_last"), (no_lengths, "padding_heard")],
+)
+def test_broken_training_earns_nothing_for_its_step_and_is_named(change, mistake):
+    verdict = judge(capstone.train_step, lambda question: answer(step_on(change), question), "graded")
+    assert (verdict.fraction, verdict.diagnosis.mistake) == (0, mistake)
+
+
 # The notebook
 
 

@@ -94,7 +94,7 @@ def nothing_at_all_said(draw: Draw) -> tuple:
     return _recordings(draw, [4, 9], [0, 0])
 
 
-@collate.hidden_case(group="edge")
+@collate.case(group="edge")
 def samples_that_are_zero(draw: Draw) -> tuple:
     """Recordings that end in silence, in float64, out of every second sample"""
     waveforms, targets = _recordings(draw, [12, 22, 6], [3, 2, 5])

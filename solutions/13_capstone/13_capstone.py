@@ -595,7 +595,7 @@ show(figure, f"The loss falls from {losses[0]:.1f} to {smooth[-1]:.2f}. The CER 
 # `transcribe(waveform)` returns what **your trained** `model` hears in one recording, as a string of a–z and spaces,
 # without spaces at the ends. You may use `prepared`, `collate` and `texts_of`, or something better (a beam search).
 #
-# - The same recording gives the same text each time, with single spaces between words.
+# - The same recording gives the same text each time, with single spaces between words and doubled letters doubled.
 # - Silence gives a string, whatever is in it, and so does a recording of one sample. A long recording is heard to its end.
 #
 # The grader runs your notebook, the training included, then plays recordings to `transcribe`. Most of them hold two or
