@@ -136,6 +136,7 @@ def test_a_better_recogniser_earns_more(every, fraction):
         (lambda text: text.replace(" ", ""), "never writes a space"),
         (lambda text: "".join(letter * 3 for letter in text), "several times"),
         (lambda text: capstone._moved(text, -1), "neighbour in the alphabet"),
+        (lambda text: "z".join(text), "writes 'z' again and again.*blank"),
         (lambda text: text, "^$"),
     ],
 )

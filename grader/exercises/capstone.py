@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import cache
@@ -595,6 +596,9 @@ def _complain(texts: list[str], heard: list[str]) -> str:
             moved = [_moved(text, shift) for text in heard]
             if _cer(texts, moved) < 0.5:
                 return "every letter is its neighbour in the alphabet: which class is the blank?"
+    strays = [letter for letter, n in Counter(whole).items() if n > 0.08 * len(whole) and letter not in "".join(texts)]
+    if strays and len(whole) > 50:
+        return f"it writes {strays[0]!r} again and again, which nobody says: which class is the blank?"
     return ""
 
 
