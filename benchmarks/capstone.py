@@ -18,6 +18,11 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+from grader.draw import Draw  # noqa: E402
+from grader.exercises.capstone import _played  # noqa: E402
+from grader.recordings import phrases  # noqa: E402
+
 UNIT = "13_capstone"
 #: For each row of the table: the network's shape, how batches are drawn. As in the notebook's own short table.
 TRIALS: dict[str, tuple[dict, dict]] = {
@@ -44,6 +49,14 @@ def played(waveform: torch.Tensor, speed: float) -> torch.Tensor:
     return torch.nn.functional.interpolate(waveform[None, None], scale_factor=1 / speed, mode="linear")[0, 0]
 
 
+def as_graded(names: dict, network: torch.nn.Module) -> float:
+    """The CER on recordings such as `transcribe` is asked about, a hundred of them."""
+    draw, test = Draw("benchmark"), phrases("test")
+    asked = [draw.sample(test, draw.choice((2, 3))) for _ in range(100)]
+    found = names["texts_of"](*names["heard_by"](network, [_played(draw, some) for some in asked]))
+    return names["error_rate"]([" ".join(phrase.text for phrase in some) for some in asked], found)
+
+
 def run(names: dict, seed: int, steps: int, shape: dict, batches: dict) -> dict[str, float]:
     """Train once; the held-out error rates, the seconds of the processor and of the clock, the parameters."""
     names["SEED"] = seed
@@ -63,6 +76,7 @@ def run(names: dict, seed: int, steps: int, shape: dict, batches: dict) -> dict[
         "wer": rate(*zip(*pairs, strict=True), str.split),
         "cer_seen": rate(*zip(*[pair for pair in pairs if pair[0] in known], strict=True)),
         "cer_unseen": rate(*zip(*[pair for pair in pairs if pair[0] not in known], strict=True)),
+        "cer_as_graded": as_graded(names, network),
         "cer_12_percent_slower": rate(
             [text for text, _ in pairs], names["texts_of"](*names["heard_by"](network, slower))
         ),

@@ -73,7 +73,8 @@ def score(
     definition = load_unit(root, name)
     mended = mend(found, definition)
     with _progress() as progress:
-        task = progress.add_task(f"Grading {name}", total=len(mended.cells))
+        what = f"Grading {name}{', which trains for some minutes' if definition.training else ''}"
+        task = progress.add_task(what, total=len(mended.cells))
         graded: Graded = examine_notebook(
             mended,
             definition,

@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
     return {**kept, "NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
 
 
-def kernel_manager(sockets: Path, *, confined: bool) -> AsyncKernelManager:
+def kernel_manager(sockets: Path, *, confined: bool, without_test: bool) -> AsyncKernelManager:
     """The manager of one kernel, which it meets at sockets that are files in a folder of ours, where there are such."""
     options: dict[str, Any] = {"client_class": f"{__name__}.BoundedClient", "cache_ports": False}
     if sys.platform != "win32":
@@ -44,7 +44,7 @@ def kernel_manager(sockets: Path, *, confined: bool) -> AsyncKernelManager:
     if confined:
         from grader.kernels import WarmSpecs
 
-        options["kernel_spec_manager"] = WarmSpecs()
+        options["kernel_spec_manager"] = WarmSpecs(without_test=without_test)
     return AsyncKernelManager(kernel_name="python3", **options)
 
 
@@ -84,10 +84,18 @@ class BoundedClient(AsyncKernelClient):
 class CellClient(NotebookClient):
     """nbclient with a deadline that holds, bounded output, and questions between two cells."""
 
-    def __init__(self, notebook: NotebookNode, sockets: Path, folder: Path | None, *, confined: bool) -> None:
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        sockets: Path,
+        folder: Path | None,
+        *,
+        confined: bool,
+        without_test: bool = False,
+    ) -> None:
         super().__init__(
             notebook,
-            km=kernel_manager(sockets, confined=confined),
+            km=kernel_manager(sockets, confined=confined, without_test=without_test),
             interrupt_on_timeout=True,
             error_on_timeout={"ename": "TimeoutError", "evalue": "", "traceback": []},
             allow_errors=True,

@@ -168,7 +168,10 @@ class _Examination:
     def _run_in_fresh_kernel(self) -> None:
         self.left_out = []
         with tempfile.TemporaryDirectory(prefix="sori-") as sockets:
-            client = CellClient(self.notebook, Path(sockets), self.folder, confined=self.confined)
+            without_test = bool(self.unit.training)  # what it trains is asked about recordings that it must not know
+            client = CellClient(
+                self.notebook, Path(sockets), self.folder, confined=self.confined, without_test=without_test
+            )
             with client.setup_kernel(env=environment()):
                 client.check_ready()
                 self.began = self.began or time.monotonic()  # the first kernel of all waits for imports

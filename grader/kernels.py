@@ -22,7 +22,9 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerBase
+from traitlets import Bool
 
+from grader.held_out import covers
 from grader.sandbox import Limits
 
 PROVISIONER = "sori-warm"
@@ -95,6 +97,7 @@ class WarmProvisioner(KernelProvisionerBase):
     """Starts, interrupts and ends one confined kernel."""
 
     limits = Limits()
+    without_test = Bool(False, help="whether the held-out recordings are hidden from it")
     line: socket.socket | None = None
     folder: str = ""
     exit_code: int | None = None
@@ -128,6 +131,7 @@ class WarmProvisioner(KernelProvisionerBase):
                 connection_file=self.parent.connection_file,
                 folder=self.folder,
                 limits=asdict(self.limits),
+                covers=str(covers()) if self.without_test else "",
             )
         found = await asyncio.to_thread(self.line.recv, 4096)
         if not found.strip().isdigit():
@@ -182,11 +186,18 @@ class WarmProvisioner(KernelProvisionerBase):
 class WarmSpecs(KernelSpecManager):
     """Knows one kernel: the warm one."""
 
+    without_test = Bool(False, help="whether the held-out recordings are hidden from it")
+
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Its specification, whatever the name."""
         return KernelSpec(
             argv=[sys.executable],
             display_name="Python 3, warm and confined",
             language="python",
-            metadata={"kernel_provisioner": {"provisioner_name": PROVISIONER}},
+            metadata={
+                "kernel_provisioner": {
+                    "provisioner_name": PROVISIONER,
+                    "config": {"without_test": self.without_test},
+                }
+            },
         )

@@ -71,7 +71,9 @@ def _stand_guard(request: dict[str, Any], line: socket.socket) -> NoReturn:
         confine.die_with_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         folder = Path(request["folder"]) if request["folder"] else None
-        view = sandbox.View(Path(request["connection_file"]).parent, folder, sandbox.Limits(**request["limits"]))
+        covers = Path(request["covers"]) if request["covers"] else None
+        limits = sandbox.Limits(**request["limits"])
+        view = sandbox.View(Path(request["connection_file"]).parent, folder, limits, covers)
         ours, theirs = socket.socketpair()
         sandbox.isolate()
         kernel = os.fork()

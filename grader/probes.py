@@ -39,15 +39,16 @@ def steps(
     count: int = 1,
     left_over: float = 0.0,
 ) -> dict[str, Any]:
-    """Call `train_step(model, batch, optimizer)` `count` times on a `Listener`, each time in eval mode, with plain SGD.
+    """Call `train_step(model, batch, optimizer)` `count` times on a `Listener`, each time in eval mode.
 
-    Every gradient is `left_over` before the first call. Returns `losses` (what the calls returned), `weight` and `bias`
-    afterwards, `left_in_train_mode` for each call and `called_in_train_mode` for each forward pass.
+    The optimizer is SGD with momentum 0.5, and every gradient is `left_over` before the first call. Returns `losses`
+    (what the calls returned), `weight` and `bias` afterwards, `left_in_train_mode` for each call and
+    `called_in_train_mode` for each forward pass.
     """
     model = Listener(weight, bias)
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, left_over)
-    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=0.5)
     losses, modes = [], []
     for _ in range(count):
         model.eval()

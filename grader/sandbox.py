@@ -21,6 +21,7 @@ from pathlib import Path
 
 from grader import confine
 from grader.files import copy_plain_files
+from grader.recordings import DATA
 
 MIB = 2**20
 #: Where a kernel writes, and its home in there.
@@ -49,11 +50,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class View:
-    """What a kernel sees besides the system: `folder`'s plain files as copies, `sockets` where it meets its client."""
+    """What a kernel sees besides the system: `folder`'s plain files as copies, `sockets` where it meets its client.
+
+    Files of `covers` stand in the place of the recordings' files of the same names.
+    """
 
     sockets: Path
     folder: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    covers: Path | None = None
 
 
 def isolate() -> None:
@@ -79,8 +84,10 @@ def enter(view: View, uid: int) -> None:
     new = view.sockets / "root"
     new.mkdir()
     confine.mount("tmpfs", new, "tmpfs", confine.MS_NOSUID, "size=1m,mode=755")
+    _give_scratch(new, view, owner)  # first: the course may lie in /tmp
     _show_system(new, owner)
-    _give_scratch(new, view, owner)
+    if view.covers:
+        _cover(new, view.covers)
     confine.mount("proc", _folder(new, Path("/proc")), "proc", _PLAIN)
     confine.change_root(new)
     confine.make_read_only(Path("/"), below=False)
@@ -103,7 +110,7 @@ def _show_system(new: Path, owner: int) -> None:
     wanted += [Path(path) for path in (sys.base_prefix, sys.prefix)]
     wanted += [Path(path).resolve() for path in (sys.base_prefix, sys.prefix)]
     wanted += [path for entry in sys.path if (path := Path(entry)).name in ("site-packages", "dist-packages")]
-    wanted += [_PACKAGE, _PACKAGE.parent / "data"]
+    wanted += [_PACKAGE, DATA]
     shown: list[Path] = []
     for path in wanted:
         if path.is_symlink() and path.parent == Path("/"):
@@ -164,6 +171,15 @@ def _hide(new: Path, path: Path) -> None:
     target = new / path.relative_to("/")
     confine.mount("tmpfs", target, "tmpfs", _PLAIN, "size=4k,mode=555")
     confine.make_read_only(target)
+
+
+def _cover(new: Path, covers: Path) -> None:
+    """Put each file of `covers` in the place of the recordings' file of that name."""
+    for path in covers.rglob("*"):
+        if path.is_file():
+            target = new / DATA.relative_to("/") / path.relative_to(covers)
+            confine.bind(path, target)
+            confine.make_read_only(target)
 
 
 def _limit(limits: Limits) -> None:

@@ -78,11 +78,43 @@ def test_a_step_takes_the_gradient_that_a_small_change_of_a_weight_shows():
     assert report["called_in_train_mode"] == report["left_in_train_mode"] == [True]
 
 
-def test_the_oracle_of_transcribe_knows_every_phrase_louder_softer_and_delayed():
+def test_the_oracle_of_transcribe_knows_what_was_played_and_nothing_else():
     draw = Draw(0, "oracle")
-    for phrase in phrases("test")[::3]:
-        assert capstone.transcribe(capstone._played(draw, phrase)) == phrase.text
-    assert capstone.transcribe(torch.zeros(8_000)) == ""
+    for _ in range(10):
+        some = draw.sample(phrases("test"), 3)
+        recording = capstone._played(draw, some)
+        assert capstone.transcribe(recording) == " ".join(phrase.text for phrase in some)
+        assert capstone.transcribe(recording * 1.01) == ""
+    assert capstone.transcribe(load_phrase(phrases("test")[0])) == ""
+
+
+def test_what_is_played_is_as_long_as_its_phrases_and_holds_no_silence_of_zeros():
+    draw = Draw(0, "played")
+    for _ in range(20):
+        some = draw.sample(phrases("test"), 3)
+        recording = capstone._played(draw, some)
+        spoken = sum(phrase.end - phrase.start for phrase in some)
+        assert spoken / 1.08 - 0.05 < len(recording) / 16_000 < spoken / 0.92 + 0.23
+        assert (recording == 0).float().mean() < 1e-3
+        assert 0.01 < recording.abs().max() < 1.3
+
+
+def test_a_table_of_all_phrases_earns_nothing():
+    """Carried in by somebody who has the repository: each phrase's text by its mean spectrum, and the nearest wins."""
+
+    def mark(waveform):
+        padded = torch.nn.functional.pad(waveform, (0, max(0, 400 - len(waveform))))
+        power = torch.stft(padded, 400, 160, window=torch.hann_window(400), return_complex=True).abs() ** 2
+        return ((power.mean(1) + 1e-9).log() - (power.mean() + 1e-9).log()).unflatten(0, (67, 3)).mean(1)
+
+    table = torch.stack([mark(load_phrase(phrase)) for phrase in phrases()])
+    assert torch.cdist(mark(load_phrase(phrases()[300]))[None], table).argmin() == 300
+
+    def looked_up(waveform):
+        return phrases()[int(torch.cdist(mark(waveform)[None], table).argmin())].text
+
+    verdict = judge(capstone.transcribe, lambda question: answer(looked_up, question), "graded")
+    assert verdict.fraction == 0
 
 
 @pytest.mark.parametrize(
@@ -104,6 +136,7 @@ def test_a_better_recogniser_earns_more(every, fraction):
         (lambda text: text.replace(" ", ""), "never writes a space"),
         (lambda text: "".join(letter * 3 for letter in text), "several times"),
         (lambda text: capstone._moved(text, -1), "neighbour in the alphabet"),
+        (lambda text: "z".join(text), "writes 'z' again and again.*blank"),
         (lambda text: text, "^$"),
     ],
 )
@@ -115,6 +148,40 @@ def test_what_is_wrong_with_transcripts_as_a_whole_is_said_in_words(heard, compl
 def test_a_model_that_is_not_trained_earns_nothing(solved):
     verdict = judge(capstone.transcribe, lambda question: answer(solved["transcribe"], question), "graded")
     assert verdict.fraction == 0
+
+
+def step_on(change):
+    """A training step that is right but for what `change` makes of its log-probabilities, lengths and batch."""
+
+    def train_step(model, batch, optimizer):
+        model.train()
+        log_probs, batch, lengths = capstone._heard(model, batch)
+        batch, lengths, options = change(log_probs, batch, lengths)
+        return capstone._learn(model, optimizer, capstone._ctc(log_probs, batch, lengths, **options))
+
+    return train_step
+
+
+def shuffled(log_probs, batch, lengths):
+    order = torch.arange(len(lengths)).roll(1)
+    return batch | {name: batch[name][order] for name in ("targets", "target_lengths")}, lengths, {}
+
+
+def another_blank(log_probs, batch, lengths):
+    return batch, lengths, {"blank": log_probs.shape[-1] - 1}
+
+
+def no_lengths(log_probs, batch, lengths):
+    return batch, torch.full_like(lengths, log_probs.shape[1]), {}
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [(shuffled, "a wrong answer"), (another_blank, "blank_is_last"), (no_lengths, "padding_heard")],
+)
+def test_broken_training_earns_nothing_for_its_step_and_is_named(change, mistake):
+    verdict = judge(capstone.train_step, lambda question: answer(step_on(change), question), "graded")
+    assert (verdict.fraction, verdict.diagnosis.mistake) == (0, mistake)
 
 
 # The notebook

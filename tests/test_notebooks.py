@@ -4,7 +4,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from grader.course import read_notebook
+from grader.course import load_unit, read_notebook
+from grader.examiner import TRAINING_SECONDS
 from tests.conftest import ROOT, UNITS
 
 OFFLINE = """
@@ -16,11 +17,12 @@ socket.socket.connect = socket.create_connection = socket.getaddrinfo = _refuse
 
 
 def run(path, folder) -> nbformat.NotebookNode:
-    """The notebook after a run from top to bottom, errors and all."""
+    """The notebook after a run from top to bottom, errors and all. A unit that trains has more time for a cell."""
+    seconds = TRAINING_SECONDS if load_unit(ROOT, path.stem).training else 200
     notebook = read_notebook(path)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(OFFLINE))
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=200, allow_errors=True, resources=resources).execute()
+    NotebookClient(notebook, timeout=int(seconds), allow_errors=True, resources=resources).execute()
     return notebook
 
 
