@@ -74,6 +74,13 @@ def _nursery(_process: int) -> _Nursery:
     return _Nursery()
 
 
+def _warm_process() -> _Nursery:
+    """This process's nursery, or a new one where it has ended: a worker that lost it would fail all that follow."""
+    if _nursery(os.getpid()).process.poll() is not None:
+        _nursery.cache_clear()
+    return _nursery(os.getpid())
+
+
 class WarmProvisioner(KernelProvisionerBase):
     """Starts, interrupts and ends one confined kernel."""
 
@@ -104,7 +111,7 @@ class WarmProvisioner(KernelProvisionerBase):
         self.exit_code, self.reason = None, ""
         self.line.settimeout(_START_SECONDS)
         with theirs:
-            _nursery(os.getpid()).start(
+            _warm_process().start(
                 theirs,
                 connection_file=self.parent.connection_file,
                 folder=self.folder,
