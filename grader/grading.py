@@ -167,13 +167,13 @@ class _Run:
         if not pairs:
             return
         works = ((pair, self._taken_in(pair)) for pair in pairs)
-        jobs = min(self.settings.jobs, len(pairs)) or min(cores(), -(-len(pairs) // WORTH_A_WORKER))
         if self.settings.scheduler:
             ended = Fleet[Pair](remote_cluster(self.settings.scheduler, self.say), self.say).examined(works)
-        elif jobs == 1:
+        elif self.settings.jobs == 1:
             ended = in_this_process(works)
         else:
-            ended = self._examine_here(works, jobs)
+            most = self.settings.jobs or min(cores(), -(-len(pairs) // WORTH_A_WORKER))
+            ended = self._examine_here(works, min(most, len(pairs)))
         for pair, work, outcome in ended:
             yield pair, work.key, outcome
 

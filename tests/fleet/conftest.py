@@ -1,5 +1,6 @@
 """Classes of light submissions, and the real processes that grade them: schedulers, workers, coordinators."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,20 +9,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
+from distributed import Client
 from nbgrader.api import Gradebook
 
-from grader.course import grade_id
+from grader.course import grade_id, load_unit
 from grader.gradebook import hand_in
+from grader.intake import read_submission
 from tests.conftest import ROOT, edited, make_course
-from tests.fleet.light import ENDS_ITS_WORKER
+from tests.fleet.light import ENDS_ITS_WORKER, outcome
 
 UNIT = "00_start"
+SEED = "of the fleet"
+TLS = "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"
 LIGHT = str(Path(__file__).with_name("light.py"))
 #: Seconds that a loaded machine may need for what a quiet one does in a few.
 LONG = 240.0
@@ -61,13 +66,19 @@ def some_of(class_of_200, tmp_path) -> Callable[[int], Path]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(class_of_200, tmp_path_factory) -> dict[str, dict[str, float]]:
-    """What the class of 200 earns, by student and exercise, in a run that nothing happens to."""
-    root = tmp_path_factory.mktemp("undisturbed") / "course"
-    shutil.copytree(class_of_200, root)
-    with coordinator(root, "--jobs=2") as run:
-        assert run.wait(LONG) == 0
-    return verdicts(root)
+def undisturbed(class_of_200) -> dict[str, dict[str, float]]:
+    """What the class of 200 earns, by student and exercise, where nothing happens to any of it."""
+    unit, earned = load_unit(class_of_200, UNIT), {}
+    for folder in (class_of_200 / "gradebook" / "submitted").iterdir():
+        notebook = nbformat.writes(read_submission(folder / UNIT / f"{UNIT}.ipynb", unit))
+        found = json.loads(outcome({"notebook": notebook, "unit": unit.to_plain(), "seed": SEED}))
+        earned[folder.name] = {f"check_{name}": points for name, points in found["scores"].items()}
+    return earned
+
+
+def first(undisturbed: dict, count: int) -> dict:
+    """The same of the first so many."""
+    return dict(sorted(undisturbed.items())[:count])
 
 
 def verdicts(root: Path, url: str = "") -> dict[str, dict[str, float]]:
@@ -90,12 +101,12 @@ def examined(root: Path) -> list[str]:
 class Coordinator:
     """`grader grade` as a process."""
 
-    def __init__(self, root: Path, options: tuple[str, ...], environment: dict[str, str]) -> None:
+    def __init__(self, root: Path, options: tuple[str, ...], environment: dict[str, str], within: tuple = ()) -> None:
         self.root = root
         self.log = root / "log"
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "grader.cli", "grade", UNIT, "--unsafe", *options],
+                [sys.executable, "-m", *within, "grader.cli", "grade", UNIT, "--unsafe", *options],
                 cwd=root,
                 env={**settings(root), **environment},
                 stdin=subprocess.DEVNULL,
@@ -149,15 +160,15 @@ def settings(root: Path) -> dict[str, str]:
         **os.environ,
         "PATH": path,
         "PYTHONPATH": str(ROOT),
-        "GRADER_SEED": "of the fleet",
+        "GRADER_SEED": SEED,
         "LIGHT_LOG": str(root / "examined"),
         "DASK_DISTRIBUTED__WORKER__PRELOAD": repr([LIGHT]),
     }
 
 
 @contextmanager
-def coordinator(root: Path, *options: str, **environment: str) -> Iterator[Coordinator]:
-    run = Coordinator(root, options, environment)
+def coordinator(root: Path, *options: str, within: tuple[str, ...] = (), **environment: str) -> Iterator[Coordinator]:
+    run = Coordinator(root, options, environment, within)
     try:
         yield run
     finally:
@@ -166,33 +177,37 @@ def coordinator(root: Path, *options: str, **environment: str) -> Iterator[Coord
 
 def end_all(process: subprocess.Popen) -> None:
     """End a process and its session."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
 class Cluster:
     """A scheduler and workers that others run: each a process of its own, with a nanny that starts a worker again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, environment: dict[str, str]) -> None:
         self.root = root
+        self.environment = environment
         self.port = free_port()
         self.scheduler: subprocess.Popen | None = None
         self.nannies: list[subprocess.Popen] = []
 
     @property
     def address(self) -> str:
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"{'tls' if TLS in self.environment else 'tcp'}://127.0.0.1:{self.port}"
 
     def start_scheduler(self) -> None:
-        self.scheduler = self._start("scheduler", "--host=127.0.0.1", f"--port={self.port}")
+        self.scheduler = self._start("scheduler", f"--host={self.address.rpartition(':')[0]}", f"--port={self.port}")
         until(lambda: answers(self.port), lambda: self.scheduler.poll() is None, self.root / "scheduler.log")
+
+    def ready(self) -> list[str]:
+        """The addresses of the workers that the scheduler knows."""
+        with Client(self.address, set_as_default=False) as client:
+            return list(client.nthreads())
 
     def start_worker(self, address: str = "") -> subprocess.Popen:
         place = self.root / f"worker{len(self.nannies)}"
-        options = ["--nthreads=1", "--host=127.0.0.1", f"--local-directory={place}"]
+        options = ["--nthreads=1", f"--local-directory={place}"]
         self.nannies.append(self._start("worker", address or self.address, *options))
         return self.nannies[-1]
 
@@ -202,7 +217,7 @@ class Cluster:
                 [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--no-dashboard", *options],
                 cwd=self.root,
                 env={**settings(self.root), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2",
-                     "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"},
+                     "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5s", **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -216,8 +231,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster(root: Path, *, workers: int) -> Iterator[Cluster]:
-    found = Cluster(root)
+def cluster(root: Path, *, workers: int, **environment: str) -> Iterator[Cluster]:
+    found = Cluster(root, environment)
     try:
         found.start_scheduler()
         for _ in range(workers):

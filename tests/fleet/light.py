@@ -20,31 +20,35 @@ ENDS_ITS_WORKER = "# ends its worker"
 
 def examine(text: str) -> str:
     work = json.loads(text)
-    unit = work["unit"]
-    digest = hashlib.sha256((work["notebook"] + work["seed"]).encode()).digest()
     with Path(os.environ["LIGHT_LOG"]).open("a") as log:
         log.write(f"{MARK.search(work['notebook'])[1]}\n")
-    time.sleep(0.02 + digest[0] / 256 / 10)
+    time.sleep(0.2 + _digest(work)[0] / 1000)
     if ENDS_ITS_WORKER in work["notebook"]:
         os.kill(os.getpid(), signal.SIGKILL)
-    points = {
-        name: round(most * digest[index + 1] / 255, 4) for index, (name, most) in enumerate(unit["points"].items())
-    }
+    return outcome(work)
+
+
+def outcome(work: dict) -> str:
+    """What it comes to, without the time and the log."""
+    unit, digest = work["unit"], _digest(work)
+    points = {name: round(most * digest[number] / 255, 4) for number, (name, most) in enumerate(unit["points"].items())}
+    record = {"status": "partial", "groups": {}, "mistake": None, "says": None}
     return json.dumps(
         {
             "unit": unit["name"],
             "scores": points,
-            "records": {
-                name: {"exercise": name, "status": "partial", "groups": {}, "mistake": None, "says": None}
-                for name in points
-            },
+            "records": {name: {"exercise": name, **record} for name in points},
             "shown": {name: {"text/plain": "seen"} for name in points},
             "outputs": [],
         }
     )
 
 
-if __name__ != "__main__":
+def _digest(work: dict) -> bytes:
+    return hashlib.sha256((work["notebook"] + work["seed"]).encode()).digest()
+
+
+if __name__ == "light":  # as Dask preloads it, not as the tests import it
     stand_in = types.ModuleType("grader.work")
     stand_in.examine = examine
     sys.modules["grader.work"] = stand_in
