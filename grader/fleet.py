@@ -9,6 +9,7 @@ import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -34,8 +35,11 @@ Tag = TypeVar("Tag")
 Say = Callable[[str], None]
 
 
-class Unexamined(Exception):  # noqa: N818  (says what became of a submission; nothing is raised)
+@dataclass(frozen=True)
+class Unexamined:
     """Why a submission has no outcome."""
+
+    why: str
 
 
 def cores() -> int:
@@ -60,7 +64,12 @@ def local_cluster(workers: int) -> Iterator[Callable[[], "Client"]]:
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, security=True, silence_logs=quiet
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=None,  # the sandbox limits kernels, which Dask does not count
+            dashboard_address=None,
+            security=True,
+            silence_logs=quiet,
         ) as cluster,
     ):
         yield lambda: Client(cluster, set_as_default=False)

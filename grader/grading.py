@@ -142,14 +142,14 @@ class _Run:
             outcome = self._examined_before(pair) if self.journal.holds(*pair) else None
             if outcome is None:
                 left.append(pair)
-            elif self.journal.recorded(*pair) and self._is_in_gradebook(pair):
+            elif self.journal.recorded(*pair) and self._is_recorded(pair):
                 yield pair, self._earned(pair)
             else:
                 yield pair, self._record(pair, outcome)
         for pair, key, outcome in self._examine(left):
             if isinstance(outcome, Unexamined):
                 unit, student = pair
-                trouble = self.troubles[pair] or str(outcome)
+                trouble = self.troubles[pair] or outcome.why
                 most = load_unit(self.root, unit).max_score
                 yield pair, Submission(student, unit, 0.0, most, (), trouble, has_verdict=False)
             else:
@@ -159,8 +159,9 @@ class _Run:
     def _examined_before(self, pair: Pair) -> str | None:
         return self.journal.outcome(*pair, self._taken_in(pair).key)
 
-    def _is_in_gradebook(self, pair: Pair) -> bool:
-        return self._patiently(lambda: self._score(pair)) is not None
+    def _is_recorded(self, pair: Pair) -> bool:
+        """Whether the gradebook still has what the journal says: somebody may have begun anew with either."""
+        return self._graded_notebook(pair).exists() and self._patiently(lambda: self._score(pair)) is not None
 
     def _examine(self, pairs: list[Pair]) -> Iterator[tuple[Pair, str, str | Unexamined]]:
         """Each submission's outcome as JSON as it comes, or why there is none; and the key of its work."""
@@ -218,9 +219,13 @@ class _Run:
         """What the gradebook holds of a submission."""
         unit, student = pair
         score = self._patiently(lambda: self._score(pair)) or 0.0
-        graded = nbformat.read(place(self.api, "autograded", unit, student) / f"{unit}.ipynb", as_version=4)
+        graded = nbformat.read(self._graded_notebook(pair), as_version=4)
         records = tuple(cell.metadata["sori"] for cell in graded.cells if "sori" in cell.metadata)
         return Submission(student, unit, score, load_unit(self.root, unit).max_score, records, self.troubles[pair])
+
+    def _graded_notebook(self, pair: Pair) -> Path:
+        unit, student = pair
+        return place(self.api, "autograded", unit, student) / f"{unit}.ipynb"
 
     def _score(self, pair: Pair) -> float | None:
         with self.api.gradebook as gradebook:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -42,9 +43,13 @@ def class_of_200(tmp_path_factory) -> Path:
 
 
 def hand_in_light(root: Path, student: str, *, more: str = "") -> None:
-    source = f"def num_samples(seconds, sample_rate=16_000):  # by {student}\n    return {len(student)}\n{more}"
-    notebook = edited(root, UNIT, lambda cell: source if grade_id(cell) == "num_samples" else None)
-    hand_in(root, UNIT, student, nbformat.writes(notebook))
+    hand_in(root, UNIT, student, light_notebook(root).replace("by nobody", f"by {student}\\n{more}"))
+
+
+@cache
+def light_notebook(root: Path) -> str:
+    source = "def num_samples(seconds, sample_rate=16_000):\n    return 0  # by nobody"
+    return nbformat.writes(edited(root, UNIT, lambda cell: source if grade_id(cell) == "num_samples" else None))
 
 
 def hand_in_killer(root: Path, student: str) -> None:
