@@ -44,7 +44,7 @@ FLEETS = (10, 100, 1000)
 def workers(count: int) -> Iterator[Client]:
     """A cluster of so many workers on this machine."""
     with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -91,7 +91,7 @@ def ceiling(root: Path, client: Client, students: list[str], unit: str, outcome:
     def at_once(_text: str) -> str:
         return outcome
 
-    with mock.patch.object(fleet, "examine", at_once):
+    with mock.patch.object(fleet, "task", lambda: at_once):
         return len(students) / graded(root, client, students, unit)
 
 

@@ -127,9 +127,13 @@ def test_a_worker_without_this_package_ends_the_run_with_a_sentence(some_of, tmp
     assert "Traceback" not in said
 
 
-def test_nobody_else_on_this_machine_gets_into_its_cluster():
+def test_nobody_else_gets_into_the_cluster_on_this_machine():
     with local_cluster(1) as connect, connect() as client:
         address = client.scheduler.address
+        here = psutil.Process()
+        open_to = [one.net_connections(kind="tcp") for one in (here, *here.children(recursive=True))]
+        listening = {one.laddr.ip for found in open_to for one in found if one.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
         assert client.submit(sum, [1, 2]).result(timeout=60) == 3
         with pytest.raises((OSError, ValueError, RuntimeError, TypeError)):
             Client(address.replace("tls://", "tcp://"), timeout="3s", set_as_default=False)
