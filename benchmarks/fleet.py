@@ -85,14 +85,19 @@ def warmed(client: Client, root: Path, unit: str, students: list[str]) -> None:
     graded(root, client, students[: 4 * len(client.nthreads())], unit)
 
 
-def ceiling(root: Path, client: Client, students: list[str], unit: str, outcome: str) -> float:
-    """Verdicts a second that the coordinator writes where workers answer at once."""
+def ceiling(root: Path, client: Client, students: list[str], unit: str, outcome: str) -> tuple[float, float]:
+    """Verdicts a second that the coordinator writes where workers answer at once, and its processor's seconds for one.
+
+    The second hardly depends on what else the machine does; it leaves out waiting for disk and database.
+    """
 
     def at_once(_text: str) -> str:
         return outcome
 
     with mock.patch.object(fleet, "task", lambda: at_once):
-        return len(students) / graded(root, client, students, unit)
+        before = time.process_time()
+        rate = len(students) / graded(root, client, students, unit)
+        return rate, (time.process_time() - before) / len(students)
 
 
 def simulated(count: int, seconds: list[float], write: float, submitted: int) -> dict:
@@ -151,14 +156,15 @@ def main() -> None:
                 console.print(f"round {number + 1}: {count} workers, {60 * len(share) / seconds:.1f} a minute")
         seconds, outcome = examining(root, asked.unit, clients[1])
         console.print(f"examining one: {statistics.mean(seconds):.2f} s")
-        writes = {"SQLite": ceiling(root, clients[1], students, asked.unit, outcome)}
-        console.print(f"SQLite: {writes['SQLite']:.1f} verdicts a second")
+        ceilings = {"SQLite": ceiling(root, clients[1], students, asked.unit, outcome)}
         if postgres.programs():
             server = stack.enter_context(postgres.server(safe=True))
             with mock.patch.dict(os.environ, GRADER_DB_URL=server.url):
                 release(root)
-                writes["PostgreSQL"] = ceiling(root, clients[1], students, asked.unit, outcome)
-            console.print(f"PostgreSQL: {writes['PostgreSQL']:.1f} verdicts a second")
+                ceilings["PostgreSQL"] = ceiling(root, clients[1], students, asked.unit, outcome)
+    for name, (rate, processor) in ceilings.items():
+        console.print(f"{name}: {rate:.2f} verdicts a second, {processor:.3f} s of the processor for each")
+    writes = {name: rate for name, (rate, _) in ceilings.items()}
     a_minute = {count: 60 * len(students) / seconds for count, seconds in spent.items()}
     fleets = {
         name: [simulated(count, seconds, 1 / rate, max(2000, 20 * count)) for count in FLEETS]
@@ -171,6 +177,8 @@ def main() -> None:
         "efficiency_of_2": round(a_minute[2] / a_minute[1] / 2, 3),
         "examining_seconds": {"mean": round(statistics.mean(seconds), 3), "most": round(max(seconds), 3)},
         "verdicts_a_second": {name: round(rate, 2) for name, rate in writes.items()},
+        "processor_seconds_a_verdict": {name: round(processor, 4) for name, (_, processor) in ceilings.items()},
+        "load_average": round(os.getloadavg()[0], 1),
         "coordinator_is_the_limit_at_workers": {
             name: round(statistics.mean(seconds) * rate) for name, rate in writes.items()
         },

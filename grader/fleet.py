@@ -220,12 +220,16 @@ class Fleet(Generic[Tag]):
 def in_this_process(works: Iterable[tuple[Tag, Work]]) -> Iterator[tuple[Tag, Work, str | Unexamined]]:
     """The same, one after the other, here."""
     for tag, work in works:
-        try:
-            yield tag, work, examine(work.to_json())
-        except CourseError:
-            raise
-        except Exception as error:
-            yield tag, work, failed(error)
+        yield tag, work, _tried(work)
+
+
+def _tried(work: Work, retries: int = RETRIES) -> str | Unexamined:
+    try:
+        return examine(work.to_json())
+    except CourseError:
+        raise
+    except Exception as error:
+        return _tried(work, retries - 1) if retries else failed(error)
 
 
 def failed(error: Exception) -> Unexamined:

@@ -29,6 +29,8 @@ PROVISIONER = "sori-warm"
 #: Every library's threads: one, because a forked process has no others, and graders run side by side.
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
 _START_SECONDS = 60.0
+#: The warm process imports a great deal, on a busy machine from a slow disk.
+_WARM_UP_SECONDS = 300.0
 
 
 def plain_environment() -> dict[str, str]:
@@ -52,10 +54,15 @@ class _Nursery:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/"
         )
         theirs.close()
-        self.channel.settimeout(_START_SECONDS)
-        if self.channel.recv(16) != b"ready\n":
-            raise RuntimeError("the process that warm kernels are forked from did not start")
         atexit.register(self.close)
+        self.channel.settimeout(_WARM_UP_SECONDS)
+        try:
+            said = self.channel.recv(16)
+        except OSError:
+            said = b""
+        if said != b"ready\n":
+            self.close()
+            raise RuntimeError("the process that warm kernels are forked from did not start")
 
     def start(self, line: socket.socket, **request: Any) -> None:
         """Fork a kernel; its warden listens and reports on `line`."""
