@@ -1,5 +1,6 @@
 """nbgrader's configuration: `nbgrader generate_assignment | autograde | generate_feedback | formgrader` from here."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -14,7 +15,8 @@ c.CourseDirectory.release_directory = "course"
 c.CourseDirectory.submitted_directory = f"{WORK}/submitted"
 c.CourseDirectory.autograded_directory = f"{WORK}/autograded"
 c.CourseDirectory.feedback_directory = f"{WORK}/feedback"
-c.CourseDirectory.db_url = f"sqlite:///{ROOT / WORK / 'gradebook.db'}"
+# A class of thousands keeps its grades in PostgreSQL: GRADER_DB_URL=postgresql+psycopg://user:password@host/database
+c.CourseDirectory.db_url = os.environ.get("GRADER_DB_URL") or f"sqlite:///{ROOT / WORK / 'gradebook.db'}"
 # Whatever else lies beside a unit's notebook would be copied to the students: never the source.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc"]
 
@@ -45,7 +47,7 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     "grader.autograde.Examine",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
+    "grader.autograde.SaveVerdict",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]

@@ -81,7 +81,7 @@ def grade_plain(root: Path, unit: str, students: list[str]) -> float:
 def grade_ours(root: Path, unit: str, students: list[str]) -> float:
     """Seconds that one `grader grade` takes for these students."""
     options = [f"--student={student}" for student in students]
-    return _timed(root, [sys.executable, "-m", "grader.cli", "grade", unit, *options])
+    return _timed(root, [sys.executable, "-m", "grader.cli", "grade", unit, "--jobs=1", *options])
 
 
 def _timed(root: Path, command: list[str]) -> float:

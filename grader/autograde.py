@@ -4,7 +4,8 @@ from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Float, Unicode
 
 from grader import sandbox
@@ -54,4 +55,24 @@ class Examine(NbGraderPreprocessor):
             )
             outcome = Outcome.of(graded, nb)
         outcome.write_into(nb)
+        return nb, resources
+
+
+class SaveVerdict(SaveAutoGrades):
+    """nbgrader's `SaveAutoGrades`, in one transaction: a verdict is in the gradebook whole or not at all.
+
+    nbgrader writes cell by cell, so that whoever looks, or whatever ends the process, in between finds half a verdict.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        """Write all points and comments, then commit."""
+        marks = resources["nbgrader"]
+        self.notebook_id, self.assignment_id = marks["notebook"], marks["assignment"]
+        self.student_id, self.db_url = marks["student"], marks["db_url"]
+        with Gradebook(self.db_url) as self.gradebook:
+            session = self.gradebook.db
+            commit, session.commit = session.commit, session.flush
+            for index, cell in enumerate(nb.cells):
+                self.preprocess_cell(cell, resources, index)
+            commit()
         return nb, resources

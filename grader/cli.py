@@ -107,12 +107,14 @@ def score(
 def grade(
     units: Annotated[list[str], typer.Argument(help="The units to grade.")],
     student: Annotated[list[str], typer.Option(help="Only this student; may be given again.")] = [],  # noqa: B006
-    jobs: Annotated[int, typer.Option(min=1, help="How many notebooks are run at once.")] = 1,
+    jobs: Annotated[int, typer.Option(min=0, help="Notebooks run at once here; 0: up to one a core.")] = 0,
+    scheduler: Annotated[str, typer.Option(help="tcp://… or tls://… of a Dask cluster that examines instead.")] = "",
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run where student code cannot be confined.")] = False,
 ) -> None:
     """Grade what was handed in under gradebook/submitted and write it to the gradebook.
 
-    Exit status 0 when every submission has a verdict; those that need a human are listed.
+    Exit status 0 when every submission has a verdict, 1 when some have none; those that need a human are listed.
+    A run that was cut short goes on where it stopped when the same command is given again.
     """
     from grader import kernels, sandbox
 
@@ -130,7 +132,8 @@ def grade(
         def tell(one: Submission) -> None:
             progress.update(task, description=f"{one.unit}: {one.student}", advance=1)
 
-        graded = grade_class(root, submissions, Settings(jobs=jobs, unsafe=unsafe), tell)
+        settings = Settings(jobs=jobs, scheduler=scheduler, unsafe=unsafe)
+        graded = grade_class(root, submissions, settings, tell, lambda text: progress.update(task, description=text))
     table = Table(title="Graded", show_lines=False)
     for heading, justify in (("Unit", "left"), ("Student", "left"), ("Points", "right"), ("Needs a human", "left")):
         table.add_column(heading, justify=justify, overflow="fold")
@@ -138,7 +141,11 @@ def grade(
         table.add_row(one.unit, one.student, f"{_points(one.score)} / {_points(one.max_score)}", one.trouble)
     console.print(table)
     human = sum(bool(one.trouble) for one in graded)
-    console.print(f"{len(graded)} graded{f'; {human} need a human' if human else ''}.")
+    without = sum(not one.has_verdict for one in graded)
+    console.print(f"{len(graded) - without} graded{f'; {human} need a human' if human else ''}.")
+    if without:
+        complaints.print(f"[red]{without} of {len(graded)} without a verdict: the same command tries them again.[/red]")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Where a course lives and what its units hold, read from the units' own sources."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +38,15 @@ class Unit:
     def max_score(self) -> float:
         """All points of the unit."""
         return sum(self.points.values())
+
+    def to_plain(self) -> dict:
+        """What JSON can hold, in an order that is always the same."""
+        return {name: sorted(one) if isinstance(one, frozenset) else one for name, one in asdict(self).items()}
+
+    @classmethod
+    def from_plain(cls, plain: dict) -> "Unit":
+        """From what `to_plain` gave."""
+        return cls(**{**plain, **{name: frozenset(plain[name]) for name in ("demos", "given", "training")}})
 
 
 def course_root(start: Path | None = None) -> Path:

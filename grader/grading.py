@@ -1,32 +1,47 @@
 """`grader grade`: a class's submissions from the folder they were handed in to the gradebook.
 
-Each is taken in (mended, or replaced by a blank with the reason), examined, possibly by several processes at once,
-and written to the gradebook by this one alone.
+Each is taken in (mended, or replaced by a blank with the reason), examined, possibly by many workers at once,
+and written to the gradebook by this process alone. What is examined is kept in a journal until the whole run has its
+verdicts, so that a run that was cut short goes on where it stopped.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import nbformat
+from filelock import FileLock, Timeout
+from nbgrader.api import MissingEntry
 from nbgrader.apps import NbGraderAPI
 
 from grader.autograde import READY, confined
-from grader.course import Unit, load_unit, read_notebook
-from grader.examiner import CELL_SECONDS, NOTEBOOK_SECONDS, examine_notebook
+from grader.course import CourseError, load_unit
+from grader.examiner import CELL_SECONDS, NOTEBOOK_SECONDS
+from grader.fleet import Fleet, Unexamined, cores, in_this_process, local_cluster, remote_cluster
 from grader.gradebook import nbgrader_api, place
 from grader.intake import take_in
+from grader.journal import Journal
 from grader.outcome import Outcome
+from grader.patience import patiently, try_out
 from grader.seed import grading_seed
+from grader.work import Work, files_beside, fingerprint
+
+#: A worker takes about as long to start as this many submissions to examine.
+WORTH_A_WORKER = 8
+
+#: A unit and a student.
+Pair = tuple[str, str]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Submission:
-    """How grading one submission went. `trouble` says why it needs a human; its score is what could be graded."""
+    """How grading one submission went. `trouble` says why it needs a human; its score is what could be graded.
+
+    `has_verdict` is False where nothing was written to the gradebook.
+    """
 
     student: str
     unit: str
@@ -34,19 +49,24 @@ class Submission:
     max_score: float
     records: tuple[dict, ...] = ()
     trouble: str = ""
+    has_verdict: bool = True
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a class is graded."""
+    """How a class is graded: by `jobs` processes of this machine, or by the workers of `scheduler`.
+
+    1 is this process; 0 is one process a core, or fewer where the class is so small that starting them takes longer.
+    """
 
     jobs: int = 1
+    scheduler: str = ""
     unsafe: bool = False
     cell_seconds: float = CELL_SECONDS
     notebook_seconds: float = NOTEBOOK_SECONDS
 
 
-def handed_in(root: Path, units: list[str], students: list[str]) -> list[tuple[str, str]]:
+def handed_in(root: Path, units: list[str], students: list[str]) -> list[Pair]:
     """The (unit, student) pairs that have a folder under gradebook/submitted, in order."""
     api = nbgrader_api(root)
     found = []
@@ -60,87 +80,171 @@ def handed_in(root: Path, units: list[str], students: list[str]) -> list[tuple[s
 
 def grade_class(
     root: Path,
-    submissions: list[tuple[str, str]],
+    submissions: list[Pair],
     settings: Settings,
     progress: Callable[[Submission], None] = lambda submission: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[Submission]:
     """Grade submissions and write them to the gradebook as they come; in the order in which they were given.
 
-    Never raises for what was handed in. Doing it again gives the same scores and keeps grades given by hand.
+    Never raises for what was handed in. Doing it again gives the same scores and keeps grades given by hand; where
+    the last run was cut short, or left some without a verdict, what has one already is not examined again.
+    `progress` gets each submission, `say` a sentence on what is waited for.
+
+    Raises `CourseError` where grading cannot go on: no sandbox, no scheduler, a worker that is not fit, another run at
+    work, and where the database or the disk stays away. Nothing that was done is lost.
     """
-    confine = confined(settings.unsafe)
-    intake = root / "gradebook" / "intake"
-    collected = nbgrader_api(root)
-    api = nbgrader_api(root, CourseDirectory={"submitted_directory": str(intake)})
-    troubles: dict[tuple[str, str], str] = {}
-    for unit, student in submissions:
-        source = place(collected, "submitted", unit, student)
-        troubles[unit, student] = take_in(source, load_unit(root, unit), intake / student / unit)
-    done: dict[tuple[str, str], Submission] = {}
-    for (unit, student), outcome in _outcomes(root, intake, submissions, settings, confine):
-        definition, trouble = load_unit(root, unit), troubles[unit, student]
-        if isinstance(outcome, Outcome):
-            READY[unit, student] = outcome
-            done[unit, student] = _record(api, definition, student, trouble)
-        else:  # not examined again here: whatever ended that process would end this one
-            done[unit, student] = Submission(student, unit, 0.0, definition.max_score, (), trouble or outcome)
-        progress(done[unit, student])
-    return [done[one] for one in submissions]
+    if not settings.scheduler:
+        confined(settings.unsafe)
+    with _alone(root):
+        run = _Run(root, settings, say)
+        done: dict[Pair, Submission] = {}
+        for pair, submission in run.graded(submissions):
+            done[pair] = submission
+            progress(submission)
+        if all(one.has_verdict for one in done.values()):
+            for pair in submissions:
+                run.journal.forget(*pair)
+    return [done[pair] for pair in submissions]
 
 
-def _outcomes(
-    root: Path, intake: Path, submissions: list[tuple[str, str]], settings: Settings, confine: bool
-) -> Iterator[tuple[tuple[str, str], Outcome | str]]:
-    """Each submission's outcome as it comes, or why there is none."""
-    seed = grading_seed(root)
-    work = {
-        (unit, student): (root, unit, intake / student / unit / f"{unit}.ipynb", seed, settings, confine)
-        for unit, student in submissions
-    }
-    if settings.jobs == 1:
-        for one, arguments in work.items():
-            yield one, _outcome(partial(_examine, *arguments))
-        return
-    with ProcessPoolExecutor(settings.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = {pool.submit(_examine, *arguments): one for one, arguments in work.items()}
-        for future in as_completed(waiting):
-            yield waiting[future], _outcome(future.result)
-
-
-def _outcome(examined: Callable[[], str]) -> Outcome | str:
-    """The outcome, or why there is none: one that cannot be examined must not stop the others."""
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """While this run is at work no other is; the lock goes with the process, however it ends."""
+    (root / "gradebook").mkdir(exist_ok=True)
     try:
-        return Outcome.from_json(examined())
-    except BrokenProcessPool:
-        return "The process that examined it ended. Grade it again, alone."
-    except Exception as error:
-        return f"Examining it failed ({type(error).__name__}: {error}). Grade it again, alone."
+        with FileLock(root / "gradebook" / "grading.lock", timeout=0):
+            yield
+    except Timeout:
+        raise CourseError(
+            f"Another `grader grade` is at work on {root / 'gradebook'}. Wait until it has ended."
+        ) from None
 
 
-def _examine(root: Path, unit: str, path: Path, seed: str, settings: Settings, confine: bool) -> str:
-    """One submission's outcome as JSON; runs in a process of its own where there are several jobs."""
-    notebook = read_notebook(path)
-    graded = examine_notebook(
-        notebook,
-        load_unit(root, unit),
-        seed,
-        folder=path.parent,
-        confined=confine,
-        cell_seconds=settings.cell_seconds,
-        notebook_seconds=settings.notebook_seconds,
-    )
-    return Outcome.of(graded, notebook).to_json()
+class _Run:
+    """One run of `grader grade`: the only one that writes to the gradebook."""
+
+    def __init__(self, root: Path, settings: Settings, say: Callable[[str], None]) -> None:
+        self.root = root
+        self.settings = settings
+        self.say = say
+        self.seed = grading_seed(root)
+        self.intake = root / "gradebook" / "intake"
+        self.journal = Journal(root / "gradebook" / "journal")
+        self.collected = nbgrader_api(root)
+        self.api = nbgrader_api(root, CourseDirectory={"submitted_directory": str(self.intake)})
+        self.troubles: dict[Pair, str] = {}
+
+    def graded(self, submissions: list[Pair]) -> Iterator[tuple[Pair, Submission]]:
+        """Each submission as its verdict is written, first those that an earlier run examined."""
+        left = []
+        for pair in submissions:
+            outcome = self._examined_before(pair) if self.journal.holds(*pair) else None
+            if outcome is None:
+                left.append(pair)
+            elif self.journal.recorded(*pair) and self._is_recorded(pair):
+                yield pair, self._earned(pair)
+            else:
+                yield pair, self._record(pair, outcome)
+        for pair, key, outcome in self._examine(left):
+            if isinstance(outcome, Unexamined):
+                unit, student = pair
+                trouble = self.troubles[pair] or outcome.why
+                most = load_unit(self.root, unit).max_score
+                yield pair, Submission(student, unit, 0.0, most, (), trouble, has_verdict=False)
+            else:
+                self._patiently(lambda pair=pair, key=key, text=outcome: self.journal.keep(*pair, key, text))
+                yield pair, self._record(pair, outcome)
+
+    def _examined_before(self, pair: Pair) -> str | None:
+        return self.journal.outcome(*pair, self._taken_in(pair).key)
+
+    def _is_recorded(self, pair: Pair) -> bool:
+        """Whether the gradebook still has what the journal says: somebody may have begun anew with either."""
+        return self._graded_notebook(pair).exists() and self._patiently(lambda: self._score(pair)) is not None
+
+    def _examine(self, pairs: list[Pair]) -> Iterator[tuple[Pair, str, str | Unexamined]]:
+        """Each submission's outcome as JSON as it comes, or why there is none; and the key of its work."""
+        if not pairs:
+            return
+        works = ((pair, self._taken_in(pair)) for pair in pairs)
+        if self.settings.scheduler:
+            ended = Fleet[Pair](remote_cluster(self.settings.scheduler, self.say), self.say).examined(works)
+        elif self.settings.jobs == 1:
+            ended = in_this_process(works)
+        else:
+            most = self.settings.jobs or min(cores(), -(-len(pairs) // WORTH_A_WORKER))
+            ended = self._examine_here(works, min(most, len(pairs)))
+        for pair, work, outcome in ended:
+            yield pair, work.key, outcome
+
+    def _examine_here(
+        self, works: Iterator[tuple[Pair, Work]], workers: int
+    ) -> Iterator[tuple[Pair, Work, str | Unexamined]]:
+        with local_cluster(workers) as connect:
+            yield from Fleet[Pair](connect, self.say).examined(works)
+
+    def _taken_in(self, pair: Pair) -> Work:
+        """Put a submission, mended, where nbgrader will find it; and what a worker needs of it."""
+        unit, student = pair
+        definition, folder = load_unit(self.root, unit), self.intake / student / unit
+        source = place(self.collected, "submitted", unit, student)
+        self.troubles[pair] = self._patiently(lambda: take_in(source, definition, folder))
+        return Work(
+            notebook=(folder / f"{unit}.ipynb").read_text(encoding="utf-8"),
+            files=files_beside(folder),
+            unit=definition.to_plain(),
+            seed=self.seed,
+            unsafe=self.settings.unsafe,
+            cell_seconds=self.settings.cell_seconds,
+            notebook_seconds=self.settings.notebook_seconds,
+            grader=fingerprint(),
+        )
+
+    def _record(self, pair: Pair, outcome: str) -> Submission:
+        """Have nbgrader write one examined submission to the gradebook, and read back what it earned."""
+        unit, student = pair
+        for _ in range(2):  # what failed may have been away for just that moment
+            why = self._patiently(lambda: _write(self.api, pair, Outcome.from_json(outcome)))
+            if not why:
+                break
+        else:
+            most = load_unit(self.root, unit).max_score
+            return Submission(student, unit, 0.0, most, (), self.troubles[pair] or why, has_verdict=False)
+        if not self.journal.recorded(*pair):
+            self.journal.mark_recorded(*pair)
+        return self._earned(pair)
+
+    def _earned(self, pair: Pair) -> Submission:
+        """What the gradebook holds of a submission."""
+        unit, student = pair
+        score = self._patiently(lambda: self._score(pair)) or 0.0
+        graded = nbformat.read(self._graded_notebook(pair), as_version=4)
+        records = tuple(cell.metadata["sori"] for cell in graded.cells if "sori" in cell.metadata)
+        return Submission(student, unit, score, load_unit(self.root, unit).max_score, records, self.troubles[pair])
+
+    def _graded_notebook(self, pair: Pair) -> Path:
+        unit, student = pair
+        return place(self.api, "autograded", unit, student) / f"{unit}.ipynb"
+
+    def _score(self, pair: Pair) -> float | None:
+        with self.api.gradebook as gradebook:
+            try:
+                return gradebook.find_submission(*pair).score
+            except MissingEntry:
+                return None
+
+    def _patiently(self, call: Callable[[], Found]) -> Found:
+        return patiently(call, self.say)
 
 
-def _record(api: NbGraderAPI, unit: Unit, student: str, trouble: str) -> Submission:
-    """Let nbgrader write one examined submission to the gradebook, and read back what it earned."""
-    result = api.autograde(unit.name, student)
-    READY.pop((unit.name, student), None)
-    if not result["success"]:
-        lines = (result.get("log", "") + result.get("error", "")).strip().splitlines()
-        return Submission(student, unit.name, 0.0, unit.max_score, (), trouble or (lines or ["nbgrader failed"])[-1])
-    with api.gradebook as gradebook:
-        score = gradebook.find_submission(unit.name, student).score
-    graded = nbformat.read(place(api, "autograded", unit.name, student) / f"{unit.name}.ipynb", as_version=4)
-    records = tuple(cell.metadata["sori"] for cell in graded.cells if "sori" in cell.metadata)
-    return Submission(student, unit.name, score, unit.max_score, records, trouble)
+def _write(api: NbGraderAPI, pair: Pair, outcome: Outcome) -> str:
+    """Have nbgrader write an outcome; why it did not, or "". Raises where the database is away or the disk is full."""
+    READY[pair] = outcome
+    result = api.autograde(*pair)
+    READY.pop(pair, None)
+    if result["success"]:
+        return ""
+    try_out(api)
+    lines = (result.get("log", "") + result.get("error", "")).strip().splitlines()
+    return (lines or ["nbgrader failed"])[-1]

@@ -31,8 +31,8 @@ PROVISIONER = "sori-warm"
 #: Every library's threads: one, because a forked process has no others, and graders run side by side.
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
 _START_SECONDS = 60.0
-#: How long a warm process may take to import everything, in seconds: on a cold disk, or where librosa is not compiled.
-_WARM_SECONDS = 300.0
+#: How long a warm process may take to import everything, in seconds: on a busy machine, or where librosa is not compiled.
+_WARM_UP_SECONDS = 300.0
 
 
 def plain_environment() -> dict[str, str]:
@@ -56,19 +56,20 @@ class _Nursery:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/"
         )
         theirs.close()
-        self.channel.settimeout(_WARM_SECONDS)
         self.ready = False
         atexit.register(self.close)
 
     def wait_until_ready(self) -> None:
-        """Return when everything is imported. `RuntimeError` where that ended, or did not end."""
+        """Return when everything is imported. `RuntimeError` where that ended, or did not end in time."""
         if self.ready:
             return
+        self.channel.settimeout(_WARM_UP_SECONDS)
         try:
             self.ready = self.channel.recv(16) == b"ready\n"
-        except TimeoutError:
-            self.close()
+        except OSError:
+            self.ready = False
         if not self.ready:
+            self.close()
             raise RuntimeError("the process that warm kernels are forked from did not start")
 
     def start(self, line: socket.socket, **request: Any) -> None:
@@ -91,6 +92,13 @@ def _nursery(_process: int) -> _Nursery:
 def begin_to_warm() -> None:
     """Start the warm process of this one, if there is none, and let it import while the caller does other things."""
     _nursery(os.getpid())
+
+
+def _warm_process() -> _Nursery:
+    """This process's nursery, or a new one where it has ended: a worker that lost it would fail all that follow."""
+    if _nursery(os.getpid()).process.poll() is not None:
+        _nursery.cache_clear()
+    return _nursery(os.getpid())
 
 
 class WarmProvisioner(KernelProvisionerBase):
@@ -123,9 +131,9 @@ class WarmProvisioner(KernelProvisionerBase):
         self.line, theirs = socket.socketpair()
         self.exit_code, self.reason = None, ""
         self.line.settimeout(_START_SECONDS)
-        nursery = _nursery(os.getpid())
-        await asyncio.to_thread(nursery.wait_until_ready)
+        nursery = _warm_process()
         with theirs:
+            await asyncio.to_thread(nursery.wait_until_ready)
             nursery.start(
                 theirs,
                 connection_file=self.parent.connection_file,
