@@ -1,0 +1,31 @@
+"""A Sphinx extension: formulas become MathML when the site is built, so that no script is needed to read them."""
+
+from docutils import nodes
+from math_core import LatexToMathML
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+_CONVERTER = LatexToMathML(annotation=False)
+
+
+def mathml(formula: str, *, block: bool) -> str:
+    """A LaTeX formula as MathML. Raises `math_core.LatexError` where it is none."""
+    return _CONVERTER.convert_with_local_state(formula.strip(), displaystyle=block)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the renderer under the name `mathml`."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _inline(self: HTML5Translator, node: nodes.math) -> None:
+    self.body.append(mathml(node.astext(), block=False))
+    raise nodes.SkipNode
+
+
+def _block(self: HTML5Translator, node: nodes.math_block) -> None:
+    # A long formula scrolls inside its own box, which the keyboard must be able to reach.
+    self.body.append('<div class="formula" tabindex="0" role="group" aria-label="Formula">')
+    self.body.append(mathml(node.astext(), block=True) + "</div>\n")
+    raise nodes.SkipNode
