@@ -9,6 +9,7 @@ import pytest
 
 from grader.course import grade_id, read_notebook, unit_names
 from grader.release import release
+from tests.browser import chromium  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = unit_names(ROOT)

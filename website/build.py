@@ -32,6 +32,7 @@ def build_site(
     (pages / "_static").mkdir()
     shutil.copy(HERE / "conf.py", pages)
     shutil.copy(HERE / "style.css", pages / "_static" / "sori.css")
+    shutil.copy(HERE / "favicon.svg", pages / "_static")
     write_font(pages / "_static" / "stix-two-math.woff")
     rows = []
     for unit in units:

@@ -17,6 +17,7 @@ html_title = "Sori · 소리"
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
 html_css_files = ["sori.css"]
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}

@@ -65,6 +65,7 @@ def _run(root: Path, unit: str, notebook: NotebookNode, tell: Tell) -> None:
         notebook,
         timeout=CELL_SECONDS,
         resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its remarks on transport would cut through the progress
         on_cell_complete=lambda cell, cell_index: tell(cell_index + 1, total),
     )
     try:
@@ -74,6 +75,7 @@ def _run(root: Path, unit: str, notebook: NotebookNode, tell: Tell) -> None:
         raise CourseError(f"The solved notebook of {unit} does not run: {says}. Mend solutions/{unit}.") from error
     finally:
         shutil.rmtree(folder)
+    tell(total, total)
 
 
 def _digest(root: Path, notebook: NotebookNode) -> str:
