@@ -4,7 +4,7 @@ project = "Sori"
 author = "The Sori maintainers"
 copyright = f"{author}. Text: CC BY 4.0. Code: MIT"
 language = "en"
-extensions = ["myst_nb", "website.formulas"]
+extensions = ["myst_nb", "website.rendering"]
 exclude_patterns = ["_*"]
 
 nb_execution_mode = "off"  # `website.run` has run them
