@@ -4,6 +4,7 @@ import re
 from copy import deepcopy
 from pathlib import Path
 
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 
 from grader.course import grade_id, read_notebook
@@ -39,7 +40,8 @@ def page(root: Path, unit: str, notebook: NotebookNode, media: Path, units: list
             elif "setup" in cell.metadata.get("tags", []):
                 _fold(cell, SET_UP)
         shown.cells.append(cell)
-    return shown
+    # A progress bar on a terminal draws over itself; of all its states the last one remains.
+    return CoalesceStreamsPreprocessor().preprocess(shown, {})[0]
 
 
 def title_and_promise(notebook: NotebookNode) -> tuple[str, str]:
