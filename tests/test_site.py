@@ -82,7 +82,7 @@ def test_every_formula_is_rendered(page):
     assert [text for text in formulas if re.search(r"[\\$&]|\^|^\s*$", text)] == []
     assert page.locator("merror").count() == 0
     heights = page.locator(".formula math").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
-    assert all(height > 12 for height in heights)
+    assert all(height > 8 for height in heights)
 
 
 def test_the_font_for_formulas_is_used(chromium, site):
