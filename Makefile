@@ -10,7 +10,7 @@ READY = [ "$$(cat .venv/.ready 2>/dev/null)" = "$$(pwd -P)" ] && .venv/bin/pytho
 # On PATH as well, because nbgrader calls `alembic` from there.
 IN_VENV = . .venv/bin/activate &&
 
-.PHONY: help demo test lab release lock setup clean not-ready
+.PHONY: help demo test lab site release lock setup clean not-ready
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
@@ -23,8 +23,13 @@ test: .venv/.ready  ## lint, freshness of generated files, tests (ARGS="-k name"
 	$(IN_VENV) ruff format --check
 	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest tests -n 2 --dist worksteal $(ARGS)
 
+# From the root, so that nbgrader's Formgrader finds the course; its other extensions look on Jupyter's path alone.
 lab: .venv/.ready  ## open the course in JupyterLab
-	@$(IN_VENV) jupyter lab course
+	@$(IN_VENV) JUPYTER_CONFIG_PATH="$(CURDIR)$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	    jupyter lab --ServerApp.preferred_dir="$(CURDIR)/course" $(ARGS)
+
+site: .venv/.ready  ## build the course as web pages into build/site
+	@$(IN_VENV) python -m website
 
 release: .venv/.ready  ## make every notebook from its source
 	@$(IN_VENV) grader release

@@ -5,6 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 WORK = "gradebook"  # submissions, grades and feedback: nothing in it belongs in the repository
+EXCHANGE = Path("/usr/local/share/nbgrader/exchange")  # where a machine of many users has it
+if not EXCHANGE.is_dir():
+    EXCHANGE = ROOT / WORK / "exchange"
+    EXCHANGE.mkdir(parents=True, exist_ok=True)
 (ROOT / WORK).mkdir(exist_ok=True)
 
 c = get_config()  # noqa: F821  (nbgrader provides it)
@@ -17,6 +21,9 @@ c.CourseDirectory.autograded_directory = f"{WORK}/autograded"
 c.CourseDirectory.feedback_directory = f"{WORK}/feedback"
 # A class of thousands keeps its grades in PostgreSQL: GRADER_DB_URL=postgresql+psycopg://user:password@host/database
 c.CourseDirectory.db_url = os.environ.get("GRADER_DB_URL") or f"sqlite:///{ROOT / WORK / 'gradebook.db'}"
+c.Exchange.root = str(EXCHANGE)
+c.Exchange.assignment_dir = str(ROOT / "course")  # where the assignment list fetches to and submits from
+c.Execute.timeout = 900  # nbgrader's Validate: a training cell takes minutes
 # Whatever else lies beside a unit's notebook would be copied to the students: never the source.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc"]
 

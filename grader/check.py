@@ -10,6 +10,13 @@ from grader.judge import judge
 from grader.verdict import Verdict
 
 
+class NotSolvedError(AssertionError):
+    """An exercise does not pass, and nbgrader's Validate needs to be told by an error."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it; a traceback would lead the learner into our code
+        return [str(self)]
+
+
 def check(function: Callable) -> None:
     """Try the practice cases of the exercise that `function` is named after and show how they went.
 
@@ -30,7 +37,7 @@ def check(function: Callable) -> None:
     show_verdict(verdict)
     if verdict.status != "passed" and os.environ.get("NBGRADER_EXECUTION") == "validate":
         says = verdict.diagnosis.says if verdict.diagnosis else "not all cases pass"
-        raise AssertionError(f"{verdict.exercise}: {says}")
+        raise NotSolvedError(f"{verdict.exercise}: {says}")
 
 
 def examine(function: Callable) -> float:

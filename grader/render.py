@@ -9,8 +9,9 @@ import torch
 
 from grader.verdict import Outcome, Verdict
 
-# Okabe–Ito colours, dark enough on white and light enough on black.
+# Okabe–Ito colours, with black on them: read in JupyterLab's light and dark themes alike (contrast above 5).
 _GREEN, _RED = "#009E73", "#D55E00"
+_MARK = "color:#000;padding:0 6px;border-radius:3px"
 _CELL = "text-align:left;vertical-align:top;padding:2px 14px 2px 0"
 
 
@@ -30,8 +31,9 @@ def as_html(verdict: Verdict, picture: bool = True) -> str:
     """The same as a small block of HTML; `picture` adds expected beside yours for a failed practice case."""
     colour = _GREEN if verdict.status == "passed" else _RED
     rows = "".join(
-        f'<tr><td style="color:{_GREEN if passed else _RED};font-weight:600;{_CELL};white-space:nowrap">'
-        f"{'✓ passed' if passed else '✗ not yet'}</td>"
+        f'<tr><td style="font-weight:600;{_CELL};white-space:nowrap">'
+        f'<span style="background:{_GREEN if passed else _RED};{_MARK}">'
+        f"{'✓ passed' if passed else '✗ not yet'}</span></td>"
         f'<td style="font-weight:600;{_CELL};white-space:nowrap">{escape(group)}</td>'
         f'<td style="{_CELL}">{_inline(_group_line(verdict, group))}</td></tr>'
         for group, passed in verdict.groups.items()
@@ -48,7 +50,9 @@ def as_html(verdict: Verdict, picture: bool = True) -> str:
     png = _picture(verdict) if picture else None
     if png is not None:
         text = f"The expected answer beside yours for {verdict.exercise}"
-        parts.append(f'<img alt="{escape(text)}" src="data:image/png;base64,{b64encode(png).decode()}">')
+        parts.append(
+            f'<img alt="{escape(text)}" style="max-width:100%" src="data:image/png;base64,{b64encode(png).decode()}">'
+        )
     return "".join(parts) + "</div>"
 
 

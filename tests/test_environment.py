@@ -144,11 +144,11 @@ def make_ready(folder, made_in):
 
 def test_make_alone_says_what_there_is(clone):
     said = make(clone).stdout
-    for target in ("demo", "test", "lab", "release", "lock", "clean"):
+    for target in ("demo", "test", "lab", "site", "release", "lock", "clean"):
         assert f"make {target} " in said
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lab", "release"])
+@pytest.mark.parametrize("target", ["demo", "test", "lab", "site", "release"])
 def test_each_command_sets_up_first(clone, target):
     said = make(clone, "-n", target).stdout
     assert said.index("-m venv --clear") < said.index("uv pip install") < said.rindex(". .venv/bin/activate")
@@ -198,7 +198,9 @@ def test_a_python_that_does_not_suit_is_named_and_nothing_is_made(clone):
     assert not (clone / ".venv").exists()
 
 
-def test_ci_runs_what_make_test_runs():
+def test_ci_runs_the_tests_and_builds_the_site():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert "make test" in script.read_text(encoding="utf-8")
+    said = script.read_text(encoding="utf-8")
+    assert "make test" in said
+    assert "make site" in said

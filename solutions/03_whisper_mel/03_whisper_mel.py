@@ -575,7 +575,7 @@ print(f"ladder 2 adds {even_mel[1] - even_mel[0]:.0f} Hz first and {even_mel[7] 
 #
 # Whisper's, by Malcolm Slaney (1998), is a straight line up to 1000 Hz and a logarithm above:
 #
-# $$ m = \begin{cases} \dfrac{3 f}{200} & f < 1000 \\[2ex] 15 + 27\, \dfrac{\ln (f / 1000)}{\ln 6.4} & f \ge 1000
+# $$ m = \begin{cases} \dfrac{3 f}{200} & f < 1000 \\ 15 + 27\, \dfrac{\ln (f / 1000)}{\ln 6.4} & f \ge 1000
 # \end{cases} $$
 #
 # So 15 steps lead to 1000 Hz, and 27 more to 6400 Hz, each of them multiplying the frequency by the same factor. By
