@@ -16,7 +16,7 @@ c.CourseDirectory.autograded_directory = f"{WORK}/autograded"
 c.CourseDirectory.feedback_directory = f"{WORK}/feedback"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / WORK / 'gradebook.db'}"
 # Whatever else lies beside a unit's notebook would be copied to the students: never the source.
-c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc"]
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", ".sori"]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.GenerateAssignment.preprocessors = [
