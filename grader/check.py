@@ -7,6 +7,7 @@ from grader import hints, progress, render
 from grader.answer import answer
 from grader.exercise import Exercise, ExerciseError, find_exercise
 from grader.judge import judge
+from grader.picture import present
 from grader.standin import judging, own_function
 from grader.verdict import Verdict
 
@@ -57,23 +58,14 @@ def examine(function: Callable) -> float:
 
 def show_verdict(verdict: Verdict) -> None:
     """Display a verdict: HTML in Jupyter, plain text elsewhere."""
-    _display(render.as_text(verdict), "text/html", render.as_html(verdict))
+    present({"text/plain": render.as_text(verdict), "text/html": render.as_html(verdict)})
 
 
 def _remember(verdict: Verdict, function: Callable) -> None:
     """Note how it went, and offer the hints that are due."""
     offer = hints.offer(verdict.exercise, progress.note(verdict, function))
     if offer is not None:
-        _display(offer.as_text(), "text/markdown", offer.as_markdown())
-
-
-def _display(text: str, kind: str, rich: str) -> None:
-    if _in_notebook():
-        from IPython.display import display
-
-        display({"text/plain": text, kind: rich}, raw=True)
-    else:
-        print(text)
+        present({"text/plain": offer.as_text(), "text/markdown": offer.as_markdown()})
 
 
 def _exercise(function: Callable) -> Exercise:
@@ -83,13 +75,3 @@ def _exercise(function: Callable) -> Exercise:
             f"give it your function itself, as in check(softmax); it got {type(function).__name__} instead."
         )
     return find_exercise(name)
-
-
-def _in_notebook() -> bool:
-    """Whether an IPython kernel that can show HTML runs this."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")

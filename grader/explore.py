@@ -3,8 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from grader.picture import collected
+from grader.picture import collected, present
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
 
 
 def explore(draw: Callable[[float], None], label: str, values: Sequence[float], still: Sequence[float]) -> None:
@@ -23,8 +27,6 @@ def explore(draw: Callable[[float], None], label: str, values: Sequence[float], 
     Raises:
         ValueError: where a value of `still` is not among the values.
     """
-    from IPython.display import display
-
     if not still or not set(still) <= set(values):
         raise ValueError(f"still must hold some of the values {list(values)}, it holds {list(still)}")
 
@@ -38,17 +40,14 @@ def explore(draw: Callable[[float], None], label: str, values: Sequence[float], 
         "text/html": "".join(html for html, _ in pictures),
     }
     if not os.environ.get("GRADER_STATIC") and not os.environ.get("NBGRADER_EXECUTION"):
-        view = _slider(label, values, still[0], lambda value: picture(value)[0])
-        bundle["application/vnd.jupyter.widget-view+json"] = {
-            "version_major": 2,
-            "version_minor": 0,
-            "model_id": view,
-        }
-    display(bundle, raw=True)
+        view = with_slider(label, values, still[0], lambda value: picture(value)[0])
+        kind = "application/vnd.jupyter.widget-view+json"
+        bundle[kind] = {"version_major": 2, "version_minor": 0, "model_id": view.model_id}
+    present(bundle)
 
 
-def _slider(label: str, values: Sequence[float], first: float, html: Callable[[float], str]) -> str:
-    """The model id of a slider with the HTML for its value below it."""
+def with_slider(label: str, values: Sequence[float], first: float, html: Callable[[float], str]) -> "VBox":
+    """A slider, and below it the HTML for its value."""
     import ipywidgets
 
     slider = ipywidgets.SelectionSlider(
@@ -64,4 +63,4 @@ def _slider(label: str, values: Sequence[float], first: float, html: Callable[[f
         below.value = html(change["new"])
 
     slider.observe(draw_again, names="value")
-    return ipywidgets.VBox([slider, below]).model_id
+    return ipywidgets.VBox([slider, below])

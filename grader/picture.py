@@ -69,6 +69,26 @@ def collected(draw: Callable[[], None]) -> tuple[str, str]:
         _collecting = None
 
 
+def present(bundle: dict) -> None:
+    """Display one thing in several forms, by MIME type, of which Jupyter takes the best; elsewhere print its text."""
+    if _in_notebook():
+        from IPython.display import display
+
+        display(bundle, raw=True)
+    else:
+        print(bundle["text/plain"])
+
+
+def _in_notebook() -> bool:
+    """Whether an IPython kernel that can show HTML runs this."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
 def _put(html: str, words: str) -> None:
     from IPython.display import HTML, display
 

@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def note(verdict: Verdict, function: Callable) -> Record:
             groups=len(verdict.groups),
             solved=verdict.status == "passed" or bool(before and before.solved),
             failed=failed,
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
 
     name = verdict.exercise
@@ -88,13 +88,13 @@ def note(verdict: Verdict, function: Callable) -> Record:
         try:
             with _locked(folder()) as path:
                 records = _read(path)
-                records[name] = updated(newer(records.get(name), _unwritten.get(name)))
+                records[name] = updated(together(records.get(name), _unwritten.get(name)))
                 _write(path, records)
                 _unwritten.pop(name, None)
                 return records[name]
         except (OSError, Timeout) as error:
             _say(f"Your progress is not kept: {folder()} cannot be written ({_reason(error)}). `check` works as ever.")
-    _unwritten[name] = updated(_unwritten.get(name) or known().get(name))
+    _unwritten[name] = updated(known().get(name))
     return _unwritten[name]
 
 
@@ -108,7 +108,7 @@ def known() -> dict[str, Record]:
 
 
 def found_under(places: list[Path]) -> dict[str, Record]:
-    """What the files in these folders, and in the folders in them, know of each exercise; the newest where two do."""
+    """What the files in these folders, and in the folders in them, know of each exercise."""
     paths = {path.resolve() for place in places for level in ("", "*/") for path in place.glob(f"{level}.sori/{NAME}")}
     records: dict[str, Record] = {}
     for path in sorted(paths):
@@ -118,14 +118,17 @@ def found_under(places: list[Path]) -> dict[str, Record]:
 
 
 def merged(first: dict[str, Record], second: dict[str, Record]) -> dict[str, Record]:
-    """Both; where both know an exercise, what is newer."""
-    return {name: newer(first.get(name), second.get(name)) for name in first | second}
+    """What both know."""
+    return {name: together(first.get(name), second.get(name)) for name in first | second}
 
 
-def newer(first: Record | None, second: Record | None) -> Record | None:
-    """The one checked last."""
-    both = [record for record in (first, second) if record]
-    return max(both, key=lambda record: record.at, default=None)
+def together(first: Record | None, second: Record | None) -> Record | None:
+    """What two records of an exercise say: the last check's outcome, and whether either was solved."""
+    if first is None or second is None:
+        return first or second
+    older, newer = sorted((first, second), key=lambda record: record.at)
+    failed = dict.fromkeys([*older.failed, *newer.failed])
+    return replace(newer, solved=older.solved or newer.solved, failed=tuple(failed)[-_MOST_ATTEMPTS:])
 
 
 def fingerprint(function: Callable) -> str:

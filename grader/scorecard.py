@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from grader.lesson import Announced, Lesson, lessons, read_lesson
-from grader.picture import collected, show
+from grader.picture import collected, present, show
 from grader.progress import Record, known
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def scorecard(unit: str) -> None:
     rows = rows_of(lesson, known())
     text = as_text(lesson, rows)
     html, _ = collected(lambda: show(_draw(lesson, rows), headline(lesson, rows)))
-    from IPython.display import display
-
-    display({"text/plain": text, "text/html": html + _as_html(lesson, rows)}, raw=True)
+    present({"text/plain": text, "text/html": html + _as_html(lesson, rows)})
 
 
 def rows_of(lesson: Lesson, records: dict[str, Record]) -> list[Row]:
