@@ -1,4 +1,4 @@
-"""Hints that unfold: after two wrong answers the first, after four the second, then the solved notebook; never before."""
+"""Hints that unfold: after two wrong answers the first, after four the second, then the solution; never before."""
 
 import re
 import shutil

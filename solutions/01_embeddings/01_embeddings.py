@@ -1100,6 +1100,7 @@ random_letters, text_letters = learn_from_neighbours(korean_letters, letters, "K
 # end as one with about 12. Now the neighbours, by your function, among the letters that occur at least five times.
 
 # %% tags=["demo"]
+nearest = solved(nearest)
 frequent = common_letters()
 letters = build_vocab([hangul_to_jamo(line) for line in korean])
 listed(frequent, text_letters, letters, "ㅏㅓㅣㄱㄴㅂㅋ")
