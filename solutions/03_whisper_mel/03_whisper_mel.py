@@ -847,7 +847,9 @@ def in_bands(n_mels):
     decibels = 10 * (filters @ original["power"][:, :n_heard]).clamp_min(1e-10).log10()
     figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
     extent, low = (0, n_heard / 100, 0, n_mels), decibels.max().item() - 80
-    image = axes.imshow(decibels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=low)
+    image = axes.imshow(
+        decibels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=low, interpolation="nearest"
+    )
     axes.set(title=f"{n_mels} bands", xlabel="time (s)", ylabel="mel band")
     figure.colorbar(image, label="dB")
     held = (filters > 0).sum(1)
@@ -861,8 +863,8 @@ def in_bands(n_mels):
 explore(in_bands, "mel bands", [5, 10, 20, 30, 40, 60, 80, 100, 128, 160, 201, 256], still=(80, 10, 201))
 
 # %% [markdown] lang="en"
-# With 10 bands the harmonics and most of the formants are gone: one blurred stripe for each vowel. From 100 on there are
-# bands between two frequencies, which hold nothing: black stripes, and numbers that a network reads in vain.
+# With 10 bands the formants are gone: what is left is roughly how loud the low, the middle and the high are. With 160 the
+# first bands fall between two frequencies and hold nothing: black stripes, numbers that a network reads in vain.
 
 # %% [markdown] lang="en"
 # Step 3, the area, is easy to forget. **Predict:** white noise is equally strong at all frequencies. What does it look
