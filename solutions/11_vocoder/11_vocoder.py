@@ -539,8 +539,9 @@ for rounds in (0, 1, 8, 32, 60):
 # %% tags=["demo"]
 def after_rounds(rounds):
     """What Griffin-Lim has made of zero phase after so many rounds."""
-    sound = as_loud(griffin_lim(magnitude, rounds, N_FFT, HOP, zero_phase))
+    sound = griffin_lim(magnitude, rounds, N_FFT, HOP, zero_phase)
     reached = spectral_convergence(spectrogram(sound), magnitude).item()
+    sound = as_loud(sound)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
     level = 20 * spectrogram(sound).abs().clamp_min(1e-4).log10()
     left.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=-50, vmax=30, extent=(0, len(sound) / 16_000, 0, 8))
