@@ -117,7 +117,7 @@ def test_a_course_that_cannot_be_fetched_is_told_in_words(address, environment, 
     assert f"The course could not be fetched from {address}." in cell["out"]
     assert "Is the network on, is git installed" in cell["out"]
     assert "Traceback" not in cell["out"] + cell["err"]
-    assert len(cell["out"].strip().splitlines()) == 1
+    assert len(cell["out"].strip().splitlines()) == 3
     assert not (tmp_path / "sori").exists()
 
 

@@ -35,7 +35,7 @@ import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
     if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
-        stop = Exception("The course could not be fetched from {{repository}}. Is the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without an address.) You can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
 sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
 from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
