@@ -93,7 +93,9 @@ def note(verdict: Verdict, function: Callable) -> Record:
                 _unwritten.pop(name, None)
                 return records[name]
         except (OSError, Timeout) as error:
-            _say(f"Your progress is not kept: {folder()} cannot be written ({_reason(error)}). `check` works as ever.")
+            _say(
+                f"Your progress is kept only until this notebook closes: .sori cannot be written here ({_reason(error)})."
+            )
     _unwritten[name] = updated(known().get(name))
     return _unwritten[name]
 

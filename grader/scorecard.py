@@ -63,7 +63,7 @@ def scorecard(unit: str) -> None:
         raise ValueError(f"There is no unit {unit!r}. The units are {names}.") from None
     rows = rows_of(lesson, known())
     text = as_text(lesson, rows)
-    html, _ = collected(lambda: show(_draw(lesson, rows), headline(lesson, rows)))
+    html, _ = collected(lambda: show(_draw(rows), headline(lesson, rows)))
     present({"text/plain": text, "text/html": html + _as_html(lesson, rows)})
 
 
@@ -110,16 +110,15 @@ def _as_html(lesson: Lesson, rows: list[Row]) -> str:
     return f'<table style="margin:4px 0"><tr>{heads}</tr>{body}</table><p><b>{step}</b></p>'
 
 
-def _draw(lesson: Lesson, rows: list[Row]) -> "Figure":
+def _draw(rows: list[Row]) -> "Figure":
     """A row of squares, one an exercise."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(max(4.0, 0.75 * len(rows) + 0.3), 1.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(max(4.0, 0.75 * len(rows) + 0.3), 1.2), layout="constrained")
     for place, row in enumerate(rows):
         _draw_square(axes, place, row)
     axes.set(xlim=(-0.1, max(len(rows), 5)), ylim=(-0.62, 1.1), aspect="equal")
     axes.set_axis_off()
-    axes.set_title(headline(lesson, rows), fontsize=10, loc="left")
     return figure
 
 

@@ -129,10 +129,22 @@ def test_where_nothing_can_be_written_it_is_said_once_and_check_works(capsys):
     check(wrong())
     check(right())
     said = capsys.readouterr().out
-    assert said.count("Your progress is not kept") == 1
+    assert said.count("Your progress is kept only until this notebook closes") == 1
     assert "all 5 groups of cases pass" in said
     assert known()["rms"].solved  # for this session
     assert len(known()["rms"].failed) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that is somebody's")
+def test_a_folder_that_is_gone_stops_no_check(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    check(right())
+    said = capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert "all 5 groups of cases pass" in said
+    assert "could not finish" not in said
 
 
 @pytest.mark.parametrize("variable", ["NBGRADER_EXECUTION", "GRADER_STATIC"])
