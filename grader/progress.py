@@ -93,9 +93,8 @@ def note(verdict: Verdict, function: Callable) -> Record:
                 _unwritten.pop(name, None)
                 return records[name]
         except (OSError, Timeout) as error:
-            _say(
-                f"Your progress is kept only until this notebook closes: .sori cannot be written here ({_reason(error)})."
-            )
+            why = _reason(error)
+            _say(f"Your progress is kept only until this notebook closes: .sori cannot be written here ({why}).")
     _unwritten[name] = updated(known().get(name))
     return _unwritten[name]
 
