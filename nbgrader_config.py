@@ -25,7 +25,7 @@ c.Exchange.root = str(EXCHANGE)
 c.Exchange.assignment_dir = str(ROOT / "course")  # where the assignment list fetches to and submits from
 c.Execute.timeout = 900  # nbgrader's Validate: a training cell takes minutes
 # Whatever else lies beside a unit's notebook would be copied to the students: never the source.
-c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc"]
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", ".sori"]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.GenerateAssignment.preprocessors = [

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 
-from grader import render
+from grader import hints, progress, render
 from grader.answer import answer
 from grader.exercise import Exercise, ExerciseError, find_exercise
 from grader.judge import judge
+from grader.picture import present
+from grader.standin import judging, own_function
 from grader.verdict import Verdict
 
 
@@ -20,21 +22,26 @@ class NotSolvedError(AssertionError):
 def check(function: Callable) -> None:
     """Try the practice cases of the exercise that `function` is named after and show how they went.
 
-    Shows one line for each group of cases; after a wrong answer the mistake, a hint, and expected beside yours.
+    Shows one line for each group of cases; after a wrong answer the mistake, a hint, and expected beside yours;
+    after several different ones the exercise's folded hints, one by one. It remembers how it went, for `scorecard`.
     It never raises for what the function does, except under nbgrader's Validate, which needs to be told. While
     a notebook is being graded it is silent: the verdict follows, from outside.
     """
     if os.environ.get("NBGRADER_EXECUTION") == "autograde":
         return
     try:
-        verdict = judge(_exercise(function), lambda question: answer(function, question), practice=True)
+        own = own_function(function)
+        exercise = _exercise(own)
+        with judging():
+            verdict = judge(exercise, lambda question: answer(own, question), practice=True)
+        show_verdict(verdict)
+        _remember(verdict, own)
     except ExerciseError as error:
         print(f"check: {error}")
         return
     except Exception as error:  # our own fault: say so in one line, never a traceback of ours
         print(f"check could not finish, and that is not your fault ({type(error).__name__}: {error}).")
         return
-    show_verdict(verdict)
     if verdict.status != "passed" and os.environ.get("NBGRADER_EXECUTION") == "validate":
         says = verdict.diagnosis.says if verdict.diagnosis else "not all cases pass"
         raise NotSolvedError(f"{verdict.exercise}: {says}")
@@ -58,13 +65,14 @@ def examine(function: Callable) -> float:
 
 def show_verdict(verdict: Verdict) -> None:
     """Display a verdict: HTML in Jupyter, plain text elsewhere."""
-    text = render.as_text(verdict)
-    if _in_notebook():
-        from IPython.display import display
+    present({"text/plain": render.as_text(verdict), "text/html": render.as_html(verdict)})
 
-        display({"text/plain": text, "text/html": render.as_html(verdict)}, raw=True)
-    else:
-        print(text)
+
+def _remember(verdict: Verdict, function: Callable) -> None:
+    """Note how it went, and offer the hints that are due."""
+    offer = hints.offer(verdict.exercise, progress.note(verdict, function))
+    if offer is not None:
+        present({"text/plain": offer.as_text(), "text/markdown": offer.as_markdown()})
 
 
 def _exercise(function: Callable) -> Exercise:
@@ -74,13 +82,3 @@ def _exercise(function: Callable) -> Exercise:
             f"give it your function itself, as in check(softmax); it got {type(function).__name__} instead."
         )
     return find_exercise(name)
-
-
-def _in_notebook() -> bool:
-    """Whether an IPython kernel that can show HTML runs this."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")

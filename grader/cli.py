@@ -30,6 +30,7 @@ _MARK = {"passed": "[green]✓ passed", "partial": "[yellow]◐ partial", "faile
 def release(
     check: Annotated[bool, typer.Option("--check", help="Only say whether anything generated is stale.")] = False,
     repo: Annotated[str, typer.Option(help="owner/name on GitHub, for the badges and the set-up cells.")] = "",
+    tag: Annotated[str, typer.Option(help="The tag or branch that the set-up cells fetch; by default main.")] = "",
 ) -> None:
     """Make every notebook from its source: solutions/*.ipynb, then the students' course/."""
     from grader import release as releasing
@@ -42,8 +43,33 @@ def release(
             raise typer.Exit(1)
         console.print("Every generated file is fresh.")
         return
-    for name in releasing.release(root, repo):
+    for name in releasing.release(root, repo, tag):
         console.print(f"[green]✓[/green] course/{name}/{name}.ipynb")
+
+
+@app.command()
+def progress(
+    folder: Annotated[
+        Path, typer.Argument(help="Where your notebooks are; by default here and in the course.")
+    ] = Path(),
+) -> None:
+    """Show how far you are in all units, from what `check` remembers beside your notebooks."""
+    from grader.lesson import lessons
+    from grader.progress import found_under
+    from grader.scorecard import next_step, rows_of
+
+    records = found_under([folder, course_root(folder)])
+    table = Table(title="Your progress", show_lines=False)
+    for heading in ("Unit", "Solved", "", "Next step"):
+        table.add_column(heading, overflow="fold")
+    for lesson in lessons():
+        rows = rows_of(lesson, records)
+        done, begun = sum(row.done for row in rows), any(row.state != "not begun" for row in rows)
+        squares = "".join("■" if row.done else "◧" if row.state == "not yet" else "□" for row in rows)
+        step = next_step(lesson, rows).replace("`", "") if begun and done < len(rows) else ""
+        table.add_row(lesson.title, f"{done} of {len(rows)}", f"[green]{squares}", step or ("✓" if begun else ""))
+    console.print(table)
+    console.print("■ solved   ◧ not yet   □ not begun.  Kept in .sori/progress.json; nothing leaves this machine.")
 
 
 @app.command()

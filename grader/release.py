@@ -15,9 +15,11 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
+from grader.alone import course_version
 from grader.course import CourseError, grade_id, source_path, unit_names
 from grader.gradebook import nbgrader_api
 
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+")
 
 
@@ -41,13 +43,14 @@ class Stamp(NbGraderPreprocessor):
     branch = Unicode("main", help="The branch or tag that the notebooks fetch.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Replace `{{repository}}`, `{{branch}}` and `{{colab}}` wherever they stand."""
+        """Replace `{{repository}}`, `{{branch}}`, `{{version}}` and `{{colab}}` wherever they stand."""
         unit = resources["nbgrader"]["assignment"]
         address = repository_address(self.repository)
         colab = address.replace("https://github.com/", "https://colab.research.google.com/github/")
         values = {
             "{{repository}}": address,
             "{{branch}}": self.branch,
+            "{{version}}": course_version(),
             "{{colab}}": f"{colab}/blob/{self.branch}/course/{unit}/{unit}.ipynb",
         }
         for cell in nb.cells:
@@ -68,8 +71,10 @@ def repository_address(name: str = "") -> str:
     return project["project"]["urls"]["Repository"]
 
 
-def release(root: Path, repository: str = "") -> list[str]:
+def release(root: Path, repository: str = "", tag: str = "") -> list[str]:
     """Make every generated notebook under `root` anew; the names of the units released.
+
+    `repository`, as owner/name, and `tag` are what the notebooks fetch the course from when they are alone.
 
     Writes `solutions/*/*.ipynb` and `course/`, and stores the source cells in the gradebook. Raises `CourseError`
     where nbgrader refuses a unit.
@@ -80,7 +85,10 @@ def release(root: Path, repository: str = "") -> list[str]:
     for path in (root / "course").glob("*"):
         if path.is_dir() and path.name not in names:
             shutil.rmtree(path)
-    api = nbgrader_api(root, Stamp={"repository": repository} if repository else {})
+    if tag and not _TAG.fullmatch(tag):
+        raise CourseError(f"A tag or branch is letters, digits and . _ / - only, not {tag!r}.")
+    chosen = {"repository": repository, "branch": tag}
+    api = nbgrader_api(root, Stamp={name: value for name, value in chosen.items() if value})
     for name in names:
         result = api.generate_assignment(name)
         if not result["success"]:
@@ -135,7 +143,11 @@ def _files(root: Path) -> set[Path]:
         *(root / "solutions").glob("*/*.ipynb"),
         *(root / "course").rglob("*"),
     ]
-    return {path.relative_to(root) for path in found if path.is_file() and ".ipynb_checkpoints" not in path.parts}
+    return {
+        path.relative_to(root)
+        for path in found
+        if path.is_file() and not {".ipynb_checkpoints", ".sori"} & set(path.parts)
+    }
 
 
 logging.getLogger("traitlets").setLevel(logging.ERROR)

@@ -15,6 +15,12 @@ def rms(x):
     return x.square().mean(-1).sqrt()
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """Where `check` may keep what it notes."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def shown(capsys):
     """What check printed since the last call."""

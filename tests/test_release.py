@@ -9,6 +9,7 @@ import jupytext
 import nbformat
 import pytest
 
+from grader.alone import course_version
 from grader.course import CHECK, CourseError, grade_id, load_unit, read_notebook, visible
 from grader.exercise import all_exercises, exercises_of
 from grader.release import release, repository_address, stale_files
@@ -142,14 +143,22 @@ def test_badge_and_set_up_carry_the_address_from_the_one_setting():
     assert f"{colab}/blob/main/course/{COURSE[0].stem}/{COURSE[0].name}" in text
 
 
-def test_another_address_can_be_stamped(tmp_path):
+def test_another_address_and_a_tag_can_be_stamped(tmp_path):
     (tmp_path / "solutions" / "00_start").mkdir(parents=True)
     for name in ("nbgrader_config.py", "solutions/00_start/00_start.py"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    release(tmp_path, "someone/their-sori")
+    release(tmp_path, "someone/their-sori", "v1.2")
     text = (tmp_path / "course" / "00_start" / "00_start.ipynb").read_text(encoding="utf-8")
     assert "https://github.com/someone/their-sori" in text
-    assert "colab.research.google.com/github/someone/their-sori/blob/main/course" in text
+    assert "colab.research.google.com/github/someone/their-sori/blob/v1.2/course" in text
+    assert "--branch=v1.2" in text
+    assert f'prepare(\\"{course_version()}\\")' in text
+
+
+@pytest.mark.parametrize("tag", ["v1 --upload-pack=x", "-v1", 'v"1'])
+def test_a_tag_of_another_form_is_refused(tag, tmp_path):
+    with pytest.raises(CourseError, match="A tag or branch is"):
+        release(make_course(tmp_path, []), tag=tag)
 
 
 @pytest.mark.parametrize("name", ["sori", "https://github.com/a/b", "a/b; rm -rf /", "../b"])

@@ -29,14 +29,14 @@
 # - measure how alike vectors are, and say what a table can learn from text, what from sound, and what from neither.
 
 # %% tags=["setup"]
-# Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
-import importlib.util, pathlib, subprocess, sys
+# Set-up: run this cell first. Alone, as on Colab, it fetches the course into the folder sori (about 15 s).
+import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], check=True)
-    places = [pathlib.Path("sori")]
-sys.path += [str(place.resolve()) for place in places]
-from grader.notebook import check, load_clip, load_transcript, play, show
+    if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
+from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
 # %%
 import math
@@ -404,6 +404,7 @@ from grader.notebook import examine; examine(build_vocab)
 # **Predict** the shape of the three curves: which of them will still be growing at the end?
 
 # %% tags=["demo"]
+hangul_to_jamo = solved(hangul_to_jamo)  # yours, or the library's while it is not written
 english = [letter for recording in recordings() for letter in recording.text if letter.isalpha()]
 
 
@@ -494,6 +495,7 @@ from grader.notebook import examine; examine(encode)
 # lines, which share of the new symbols will still be unknown, for syllables and for letters?
 
 # %% tags=["demo"]
+build_vocab = solved(build_vocab)
 figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
 final = {}
 for name, split, colour in (("syllables", list, "#D55E00"), ("letters", hangul_to_jamo, "#0072B2")):
@@ -594,6 +596,7 @@ from grader.notebook import examine; examine(pad_batch)
 # 사랑해, 소리 and 꽃?
 
 # %% tags=["demo"]
+encode = solved(encode)
 three_words = [hangul_to_jamo(word) for word in ("사랑해", "소리", "꽃")]
 letters = build_vocab([hangul_to_jamo(line) for line in korean])
 word_ids, word_mask = pad_batch([encode(word, letters) for word in three_words])
@@ -774,6 +777,7 @@ from grader.notebook import examine; examine(embed)
 # zero here. **Predict:** which rows of the two pictures will be equal?
 
 # %% tags=["demo"]
+pad_batch = solved(pad_batch)
 def draw_vectors(axes, vectors, names, limit):
     """Vectors as rows of colours, each row with the name of its symbol."""
     image = axes.imshow(vectors, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
@@ -813,6 +817,7 @@ show(
 # by 0. **Predict** the difference between the two ways, and their costs.
 
 # %% tags=["demo"]
+one_hot = solved(one_hot)
 ids = torch.tensor([0, 1, 2, 3])  # s a k i
 difference = (one_hot(ids, 6) @ saki_table - embed(ids, saki_table)).abs().max()
 print(f"largest difference between one_hot(ids) @ table and embed(ids, table): {difference:.1e}")
@@ -1058,6 +1063,7 @@ print(f"two lists of four share a letter in {1 - math.comb(others - 4, 4) / math
 # twin?
 
 # %% tags=["demo", "training"]
+embed = solved(embed)
 def learn_from_neighbours(sequences, vocab, title, steps=120, dims=8):
     """A table trained to guess neighbours in text: its rows before and after, (V, D) each."""
     ids, mask = pad_batch([encode(sequence, vocab) for sequence in sequences])  # (B, T)
@@ -1094,6 +1100,7 @@ random_letters, text_letters = learn_from_neighbours(korean_letters, letters, "K
 # end as one with about 12. Now the neighbours, by your function, among the letters that occur at least five times.
 
 # %% tags=["demo"]
+nearest = solved(nearest)
 frequent = common_letters()
 letters = build_vocab([hangul_to_jamo(line) for line in korean])
 listed(frequent, text_letters, letters, "ㅏㅓㅣㄱㄴㅂㅋ")
@@ -1115,6 +1122,7 @@ for letter in ("<pad>", "<unk>", "ㅏ", farthest):
 # thousand times, and see how often the gap is as large.
 
 # %% tags=["demo"]
+cosine_similarity = solved(cosine_similarity)
 def within_and_across(similarity, labels):
     """The mean similarity of different symbols of one class, and of symbols of two classes."""
     labels = torch.tensor(labels)
@@ -1575,3 +1583,11 @@ show(
 # from symbols to speech; [HuBERT](https://arxiv.org/abs/2106.07447) (2021), section II, for the cosine.
 #
 # **Next: unit 2, attention.** Your vectors do not know their neighbours yet. There they look at each other.
+
+# %% [markdown] lang="en"
+# ## How far you are
+#
+# What `check` noted in this unit. It stays on this computer.
+
+# %% tags=["demo"]
+scorecard("01_embeddings")

@@ -30,14 +30,14 @@
 # 3. work out what attention costs, and why nobody feeds it raw samples.
 
 # %% tags=["setup"]
-# Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
-import importlib.util, pathlib, subprocess, sys
+# Set-up: run this cell first. Alone, as on Colab, it fetches the course into the folder sori (about 15 s).
+import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], check=True)
-    places = [pathlib.Path("sori")]
-sys.path += [str(place.resolve()) for place in places]
-from grader.notebook import check, load_clip, load_transcript, play, show
+    if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
+from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
 # %%
 import math
@@ -349,6 +349,7 @@ from grader.notebook import examine; examine(softmax)
 # when nothing has been learned? Themselves?
 
 # %% tags=["demo"]
+attention_scores = solved(attention_scores)  # yours, or the library's while it is not written
 raw_weights = softmax(attention_scores(x, x))  # (T, T), each row adds up to 1
 asking = 135  # a frame in the vowel of the second "press"
 
@@ -411,7 +412,35 @@ show(
 #
 # It is often said that *d is the size of the model*. It is the size of the vectors that are compared. With several
 # heads (below) that is the size of one head: 64 in every Whisper model from tiny to large, so there $\sqrt d = 8$.
-#
+
+# %% [markdown] lang="en"
+# What the scores are divided by besides is called the **temperature**. High, it makes the weights even; low, the largest
+# takes all. Leaving out the √80 of our frames is a temperature of 0.11. **Predict:** to about how many frames does the
+# one that asks listen at 0.11, at 1 and at 10? Then drag.
+
+# %% tags=["demo"]
+def at_temperature(temperature):
+    """The weights of the recording when its scores are divided by a temperature."""
+    weights = softmax(attention_scores(x, x) / temperature)
+    asking = 135  # the same frame as above
+    listens_to = torch.special.entr(weights[asking]).sum().exp()  # 1: to one frame only; T: to all alike
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained", width_ratios=(1, 1.3))
+    draw_matrix(left, weights, f"Weights at temperature {temperature:g}", high=0.2)
+    left.axhline(asking / 50, color="white", linestyle=":")
+    right.bar(torch.arange(T) / 50, weights[asking], width=0.02, color="#0072B2")
+    right.set(title="The dotted row", xlabel="key: time (s)", ylabel="weight", xlim=(0, T / 50), ylim=(0, 1))
+    show(
+        figure,
+        f"At temperature {temperature:g} the largest weight of the frame that asks is {weights[asking].max():.1%}: "
+        f"it listens to about {listens_to:.0f} of {T} frames.",
+    )
+
+
+temperatures = [0.05, 0.11, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0]
+explore(at_temperature, "temperature", temperatures, still=(1.0, 0.11, 10.0))
+
+
+# %% [markdown] lang="en"
 # ## Masks: who may look where
 #
 # Not every frame may look at every other. Two reasons come up in every speech model:
@@ -605,6 +634,8 @@ from grader.notebook import examine; examine(attention)
 # padding? “goodbye” fills less than a fifth of its row.
 
 # %% tags=["demo"]
+softmax = solved(softmax)
+padding_mask = solved(padding_mask)
 real = padding_mask(lengths, T)  # (B, T)
 _, forgetful = attention(batch, batch, batch)
 _, careful = attention(batch, batch, batch, mask=real[:, None, :])  # (B, 1, T): padding is forbidden to all queries
@@ -638,6 +669,7 @@ show(
 # another clip and compare the outputs before.
 
 # %% tags=["demo"]
+causal_mask = solved(causal_mask)
 left_only = causal_mask(T)
 before, looking_left = attention(x, x, x, mask=left_only)
 changed = x.clone()
@@ -985,6 +1017,7 @@ from grader.notebook import examine; examine(merge_heads)
 # bands, head 3 the 20 highest. And what would the wrong way, a single `reshape`, give? **Predict,** then compare.
 
 # %% tags=["demo"]
+split_heads = solved(split_heads)
 right_way = split_heads(x[None], 4)[0]  # (4, T, 20)
 wrong_way = x.reshape(4, T, 20)
 figure, panels = plt.subplots(4, 2, figsize=(11, 5.6), layout="constrained", sharex="col", sharey=True)
@@ -1092,6 +1125,8 @@ from grader.notebook import examine; examine(multi_head_attention)
 # that hiss.
 
 # %% tags=["demo", "training"]
+attention = solved(attention)
+merge_heads = solved(merge_heads)
 def new_layer(n_heads):
     """A model that rebuilds frames with `n_heads` heads, and its W_q and W_k."""
     learned_weights = new_projections(seed=0, d=80)
@@ -1329,3 +1364,11 @@ print(f"Starting from one dot or another, 480 000 samples take {min(minutes):.0f
 #
 # Next: [unit 03](../03_whisper_mel/03_whisper_mel.ipynb) builds the front end that torchaudio computed for us today,
 # bit for bit as Whisper does.
+
+# %% [markdown] lang="en"
+# ## How far you are
+#
+# What `check` noted in this unit. It stays on this computer.
+
+# %% tags=["demo"]
+scorecard("02_attention")

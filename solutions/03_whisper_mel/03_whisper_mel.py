@@ -29,14 +29,14 @@
 # - say what this input keeps of a voice, what it throws away, and what Whisper does with it first.
 
 # %% tags=["setup"]
-# Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
-import importlib.util, pathlib, subprocess, sys
+# Set-up: run this cell first. Alone, as on Colab, it fetches the course into the folder sori (about 15 s).
+import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], check=True)
-    places = [pathlib.Path("sori")]
-sys.path += [str(place.resolve()) for place in places]
-from grader.notebook import check, load_clip, load_transcript, play, show
+    if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
+from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
 # %%
 import math
@@ -489,6 +489,8 @@ from grader.notebook import examine; examine(power_spectrogram)
 # so that 10 dB mean a factor of 10. In which of the two will you recognise speech?
 
 # %% tags=["demo"]
+hann_window = solved(hann_window)  # yours, or the library's while it is not written
+frame_signal = solved(frame_signal)
 mine = power_spectrogram(original["sound"])
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), sharey=True, layout="constrained")
 spoken, extent = mine[:, :n_heard], (0, n_heard / 100, 0, 8)
@@ -692,6 +694,7 @@ from grader.notebook import examine; examine(mel_to_hz)
 # Build ladder 2 yourself, with your two functions, and go on from there: fifteen tones instead of eight.
 
 # %% tags=["demo"]
+hz_to_mel = solved(hz_to_mel)
 low, high = hz_to_mel(torch.tensor(200.0)).item(), hz_to_mel(torch.tensor(7_000.0)).item()
 tones = mel_to_hz(torch.linspace(low, high, 15))
 play(ladder(tones.tolist()), "Fifteen equal steps in mel: " + ", ".join(f"{f:.0f}" for f in tones) + " Hz")
@@ -779,6 +782,7 @@ from grader.notebook import examine; examine(mel_filterbank)
 # **Predict:** the frequencies lie 40 Hz apart. How many of them do the lowest of the 80 triangles hold?
 
 # %% tags=["demo"]
+mel_to_hz = solved(mel_to_hz)
 mine = mel_filterbank()
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained", width_ratios=(2, 1))
 hertz, colours = torch.arange(201) * 40, ("#0072B2", "#E69F00", "#009E73")
@@ -827,10 +831,42 @@ show(
 print(f"largest difference from Whisper's mel power: {(mine - original['mel']).abs().max():.1e}, ", end="")
 print(f"where the largest is {mine.max():.1f}")
 
+
 # %% [markdown] lang="en"
 # The left one has more room for *s*: 3 kHz and more fill five eighths of it. The right one gives the vowels more: a
 # third lies below 1000 Hz.
-#
+
+# %% [markdown] lang="en"
+# Why 80? **Predict:** what will you no longer see with 10 bands? And where do bands come from when there are more of them
+# than frequencies to share out, 201? Then drag.
+
+# %% tags=["demo"]
+def in_bands(n_mels):
+    """The sentence in that many mel bands."""
+    filters = mel_filterbank(n_mels=n_mels)
+    decibels = 10 * (filters @ original["power"][:, :n_heard]).clamp_min(1e-10).log10()
+    figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
+    extent, low = (0, n_heard / 100, 0, n_mels), decibels.max().item() - 80
+    image = axes.imshow(
+        decibels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=low, interpolation="nearest"
+    )
+    axes.set(title=f"{n_mels} bands", xlabel="time (s)", ylabel="mel band")
+    figure.colorbar(image, label="dB")
+    held = (filters > 0).sum(1)
+    show(
+        figure,
+        f"The sentence in {n_mels} bands: {(held == 0).sum()} of them hold no frequency at all, {(held == 1).sum()} just "
+        f"one, and the widest {held.max()}.",
+    )
+
+
+explore(in_bands, "mel bands", [5, 10, 20, 30, 40, 60, 80, 100, 128, 160, 201, 256], still=(80, 10, 201))
+
+# %% [markdown] lang="en"
+# With 10 bands the formants are gone: what is left is roughly how loud the low, the middle and the high are. With 160 the
+# first bands fall between two frequencies and hold nothing: black stripes, numbers that a network reads in vain.
+
+# %% [markdown] lang="en"
 # Step 3, the area, is easy to forget. **Predict:** white noise is equally strong at all frequencies. What does it look
 # like in 80 bands, with and without the division?
 
@@ -1043,6 +1079,10 @@ from grader.notebook import examine; examine(log_mel_spectrogram)
 # seven digits.
 
 # %% tags=["demo"]
+pad_or_trim = solved(pad_or_trim)
+power_spectrogram = solved(power_spectrogram)
+mel_filterbank = solved(mel_filterbank)
+log_compress = solved(log_compress)
 for n_mels in (80, 128):
     difference = (log_mel_spectrogram(sentence, n_mels) - whisper_stages(sentence, n_mels)["log_mel"]).abs().max()
     print(f"{n_mels:3} bands: largest difference from Whisper's own: {difference:.1e}   (allowed: 1.0e-04)")
@@ -1230,3 +1270,11 @@ print(f"samples make {480_000**2 // 1_500**2} times as many pairs as the vectors
 # - Two 1-D convolutions make 1500 vectors of it; the Transformer that reads them is unit 06.
 #
 # **Next: unit 4, the waveform encoder.** A network that learns its own front end, straight from the samples.
+
+# %% [markdown] lang="en"
+# ## How far you are
+#
+# What `check` noted in this unit. It stays on this computer.
+
+# %% tags=["demo"]
+scorecard("03_whisper_mel")

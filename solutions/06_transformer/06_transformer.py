@@ -29,14 +29,14 @@
 # - draw any speech Transformer as a trunk with two ends, and count its parameters.
 
 # %% tags=["setup"]
-# Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
-import importlib.util, pathlib, subprocess, sys
+# Set-up: run this cell first. Alone, as on Colab, it fetches the course into the folder sori (about 15 s).
+import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], check=True)
-    places = [pathlib.Path("sori")]
-sys.path += [str(place.resolve()) for place in places]
-from grader.notebook import check, load_clip, load_transcript, play, show
+    if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
+from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
 # %%
 import math
@@ -263,6 +263,7 @@ from grader.notebook import examine; examine(sinusoids)
 # Whisper's?
 
 # %% tags=["demo"]
+positional_encoding = solved(positional_encoding)  # yours, or the library's while it is not written
 paper, whispers = positional_encoding(1_500, 384), sinusoids(1_500, 384)
 figure, pair = plt.subplots(1, 2, figsize=(9.6, 3.6), sharey=True, layout="constrained")
 tables = {"the paper's, interleaved": positional_encoding(120, 64), "Whisper's, sines | cosines": sinusoids(120, 64)}
@@ -627,6 +628,9 @@ from grader.notebook import examine; examine(encoder_block)
 # *blocked*, `F.scaled_dot_product_attention` and this course say True = *allowed*.
 
 # %% tags=["demo"]
+sinusoids = solved(sinusoids)
+layer_norm = solved(layer_norm)
+feed_forward = solved(feed_forward)
 T, params = frames.shape[1], layer.state_dict()
 placed = frames + sinusoids(T, 80)
 left = torch.ones(T, T, dtype=torch.bool).tril()
@@ -994,6 +998,8 @@ play(read_aloud(example), f"a number that it will not learn from: {' '.join(map(
 print(f"mel {tuple(mels.shape)}, targets {tuple(targets.shape)}; the first: {targets[0].tolist()}")
 
 # %% tags=["demo"]
+encoder_block = solved(encoder_block)
+whisper_stem = solved(whisper_stem)
 torch.manual_seed(0)
 D, HEADS = 32, 2
 
@@ -1430,6 +1436,7 @@ show(
 # weights are random, so it cannot understand; but every shape is Whisper's. **Predict** the shape after each stage.
 
 # %% tags=["demo"]
+decoder_block = solved(decoder_block)
 torch.manual_seed(7)
 M, n_audio, V, n_text, d, heads, n_in, n_out = sizes["tiny"]
 
@@ -1492,3 +1499,11 @@ print(f"{held} − {unused} = {held - unused}; your count: {whisper_parameter_co
 # [On Layer Normalization in the Transformer Architecture](https://arxiv.org/abs/2002.04745) (2020).
 #
 # **Next: unit 7, norms and losses.** How far is an answer from the truth, and which "far" makes a good teacher?
+
+# %% [markdown] lang="en"
+# ## How far you are
+#
+# What `check` noted in this unit. It stays on this computer.
+
+# %% tags=["demo"]
+scorecard("06_transformer")

@@ -31,14 +31,14 @@
 #    (Whisper).
 
 # %% tags=["setup"]
-# Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
-import importlib.util, pathlib, subprocess, sys
+# Set-up: run this cell first. Alone, as on Colab, it fetches the course into the folder sori (about 15 s).
+import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], check=True)
-    places = [pathlib.Path("sori")]
-sys.path += [str(place.resolve()) for place in places]
-from grader.notebook import check, load_clip, load_transcript, play, show
+    if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
+from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
 # %%
 import math
@@ -247,6 +247,7 @@ from grader.notebook import examine; examine(l2_norm)
 # worse for L1, and which for L2?
 
 # %% tags=["demo"]
+l1_norm = solved(l1_norm)  # yours, or the library's while it is not written
 line = torch.linspace(-2.2, 2.2, 221)
 plane = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)  # (221, 221, 2)
 figure, pair = plt.subplots(1, 2, figsize=(8, 4), sharey=True, layout="constrained")
@@ -410,6 +411,7 @@ from grader.notebook import examine; examine(mse_loss)
 # lowest point: near the five, near the one of take 3, or in between?
 
 # %% tags=["demo"]
+l1_loss = solved(l1_loss)
 levels = takes[:, 20, 4]  # (7,)
 print("the seven levels:", [round(level, 1) for level in levels.tolist()])
 guesses = torch.linspace(-9.5, -2.5, 281)
@@ -536,6 +538,7 @@ from grader.notebook import examine; examine(l1_gradient)
 # under L2, and what share the smallest?
 
 # %% tags=["demo"]
+mse_gradient = solved(mse_gradient)
 errors = torch.tensor([0.01, 0.1, 1.0, 10.0])
 slopes_2, slopes_1 = mse_gradient(errors, torch.zeros(4)), l1_gradient(errors, torch.zeros(4))
 print(" error | slope L2 | share of the push | slope L1 | share of the push")
@@ -687,6 +690,7 @@ print("lengths of the words in frames:", word_lengths.tolist())
 # the smallest L1 loss against all seven, which the smallest L2 loss?
 
 # %% tags=["demo"]
+mse_loss = solved(mse_loss)
 mean_mel, median_mel = takes.mean(0), takes.median(0).values
 candidates = {"take 1, a real one": takes[0], "the mean of seven": mean_mel, "the median of seven": median_mel}
 
@@ -855,6 +859,7 @@ from grader.notebook import examine; examine(generator_loss)
 # its answers lie?
 
 # %% tags=["demo", "training"]
+discriminator_loss = solved(discriminator_loss)
 torch.set_num_threads(1)  # networks this small are faster on one core
 
 
@@ -1084,6 +1089,7 @@ from grader.notebook import examine; examine(feature_matching_loss)
 # generator loss, 40 steps. The loss nearly vanishes. Does speech come out?
 
 # %% tags=["demo"]
+generator_loss = solved(generator_loss)
 with torch.no_grad():
     maps_of_take = judge(takes[:1])[1]
     goodbye = log_mel(load_clip("vm-goodbye"))[:, 5:77]
@@ -1442,3 +1448,11 @@ show(
 #   losses, after [*Least Squares Generative Adversarial Networks*](https://arxiv.org/abs/1611.04076) (2016).
 #
 # Next: [unit 08](../08_optimizers/08_optimizers.ipynb). The slope says which way is down. How far do you step?
+
+# %% [markdown] lang="en"
+# ## How far you are
+#
+# What `check` noted in this unit. It stays on this computer.
+
+# %% tags=["demo"]
+scorecard("07_norms_losses")

@@ -30,14 +30,14 @@
 # 3. rescue a training that explodes, with gradient clipping and with a learning rate that warms up.
 
 # %% tags=["setup"]
-# Set-up: run this cell first. On Colab it fetches the course (about 15 s); elsewhere the course is already here.
-import importlib.util, pathlib, subprocess, sys
+# Set-up: run this cell first. Alone, as on Colab, it fetches the course into the folder sori (about 15 s).
+import importlib.util, os, pathlib, shutil, subprocess, sys
 places = [place for place in (pathlib.Path("../.."), pathlib.Path("sori")) if (place / "grader/notebook.py").exists()]
 if not places and importlib.util.find_spec("grader") is None:
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], check=True)
-    places = [pathlib.Path("sori")]
-sys.path += [str(place.resolve()) for place in places]
-from grader.notebook import check, load_clip, load_transcript, play, show
+    if not shutil.which("git") or subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={{branch}}", "{{repository}}", "sori"], env=dict(os.environ, GIT_TERMINAL_PROMPT="0")).returncode:
+        stop = Exception("The course could not be fetched from {{repository}}.\nIs the network on, is git installed, does the address open in a browser? (OWNER in it: this notebook was released without one.)\nYou can also put the course's folder, called sori, beside this notebook. Then run this cell again."); stop._render_traceback_ = lambda: [str(stop)]; raise stop
+sys.path[:0] = [str(place.resolve()) for place in places or [pathlib.Path("sori")]]
+from grader.alone import prepare; prepare("{{version}}"); from grader.notebook import check, explore, load_clip, load_transcript, play, scorecard, show, solved
 
 # %%
 import math
@@ -396,6 +396,7 @@ from grader.notebook import examine; examine(adam_step)
 # floor, where it is steepest, or diagonally, as far in $a$ as in $b$? (The axes of the picture are scaled differently.)
 
 # %% tags=["demo"]
+sgd_step = solved(sgd_step)  # yours, or the library's while it is not written
 def adam_rule(lr, l2=0.0):
     """Adam. With `l2`, the slope of a penalty, l2 · w, is added to the gradient."""
 
@@ -595,6 +596,7 @@ from grader.notebook import examine; examine(adamw_step)
 # **Predict:** which weight does Adam + L2 pull further towards 0, and where does AdamW bring the two?
 
 # %% tags=["demo"]
+adam_step = solved(adam_step)
 def adamw_rule(lr, weight_decay):
     def rule(weight, slope, memory, count):
         weight, *memory = adamw_step(weight, slope, *memory, count, lr, weight_decay=weight_decay)
@@ -981,6 +983,7 @@ show(
 # **Predict** which plans survive, and which is lowest at the end.
 
 # %% tags=["demo", "training"]
+adamw_step = solved(adamw_step)
 plans = {
     "constant 0.01": ("#56B4E9", lambda step: 0.01),
     "constant 0.1": ("#D55E00", lambda step: 0.1),
@@ -1046,6 +1049,7 @@ for name, starts in trained.items():
 # whether the trained one has found each [s].
 
 # %% tags=["demo"]
+clip_grad_norm = solved(clip_grad_norm)
 LOUD_S = (34, 45), (258, 270)  # the frames of the [s] in “password”, said twice
 dead = clipped_sgd(0, math.inf)[2]
 adam_step(*torch.ones(4, 1), 1), warmup_cosine(1, 60, 600, 0.1)  # the last plan needs both
@@ -1117,3 +1121,11 @@ play(new_clip, "as recorded")
 #
 # Next: [unit 09](../09_ctc/09_ctc.ipynb). You can make any loss small now. Which loss teaches a model to write, when
 # nobody has said which frame is which letter?
+
+# %% [markdown] lang="en"
+# ## How far you are
+#
+# What `check` noted in this unit. It stays on this computer.
+
+# %% tags=["demo"]
+scorecard("08_optimizers")
