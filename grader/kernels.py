@@ -31,7 +31,7 @@ PROVISIONER = "sori-warm"
 #: Every library's threads: one, because a forked process has no others, and graders run side by side.
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
 _START_SECONDS = 60.0
-#: How long a warm process may take to import everything, in seconds: on a busy machine, or where librosa is not compiled.
+#: How long a warm process may take to import everything, in seconds: a machine may be busy, librosa not compiled.
 _WARM_UP_SECONDS = 300.0
 
 
