@@ -40,6 +40,7 @@ def outcome(work: dict) -> str:
             "records": {name: {"exercise": name, **record} for name in points},
             "shown": {name: {"text/plain": "seen"} for name in points},
             "outputs": [],
+            "seconds": 0.2,
         }
     )
 
