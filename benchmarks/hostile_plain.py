@@ -201,16 +201,16 @@ def _guard(view: sandbox.View, said: Path) -> None:
 def row(case: Case, found: dict[str, Any]) -> str:
     """One line of the table."""
     scores = found.get("scores", {})
-    lost = [name for name in ("mallory", "zoe") if name not in found.get("graded", ())]
+    graded = found.get("graded", ())
     trouble = []
     if found["exit"] is None:
         trouble.append("the whole run was lost")
-    elif lost:
-        trouble.append(f"no grade for {', '.join(lost)}")
-    if scores.get("mallory", 0) > case.earns[1]:
-        trouble.append(f"{scores['mallory']:g} points instead of {case.earns[1]:g}")
-    elif "mallory" in scores and scores["mallory"] < case.earns[0]:
-        trouble.append(f"{scores['mallory']:g} points instead of {case.earns[0]:g}")
+    elif "mallory" not in graded:
+        trouble.append("no grade")
+    elif scores.get("mallory", 0) > case.earns[1] or scores.get("mallory", 0) < case.earns[0]:
+        trouble.append(f"{scores.get('mallory', 0):g} points instead of {case.earns[0]:g}")
+    if found["exit"] is not None and "zoe" not in graded:
+        trouble.append("the next student gets no grade")
     if found.get("read"):
         trouble.append("a secret was read")
     if found.get("changed"):
