@@ -104,7 +104,8 @@ def run():
             if cell.cell_type != "code" or marks.get("grade"):
                 continue
             if "setup" in tags:
-                exec("import sys\nfrom grader.notebook import load_clip, load_transcript", namespace)
+                exec("import sys\nfrom grader.notebook import load_clip, load_transcript, solved", namespace)
+                namespace["scorecard"] = lambda unit: None
                 namespace["show"] = lambda figure, summary: (captions.append(summary), matplotlib.pyplot.close(figure))
                 namespace["play"] = lambda waveform, caption: (played.append(waveform), captions.append(caption))
                 continue

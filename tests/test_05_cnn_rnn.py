@@ -278,9 +278,9 @@ def test_conference_is_the_only_one_of_63_words_that_begins_with_con():
 @pytest.fixture(scope="module")
 def notebook():
     """The names of the notebook after its data and training cells, with a CNN and an LSTM trained; no pictures."""
-    names = {"load_clip": load_clip}
+    names = {"load_clip": load_clip, "solved": lambda function: function}
     cells = [cell.source for cell in jupytext.read(source_path(ROOT, "05_cnn_rnn")).cells if cell.cell_type == "code"]
-    for mark in ("import csv", "filterbank =", "held_out =", "class Listener", "listeners = {}", "def gates("):
+    for mark in ("import math", "filterbank =", "held_out =", "class Listener", "listeners = {}", "def gates("):
         source = next(source for source in cells if mark in source)
         source = source.split("\nfigure, ")[0].split("\nNAMES = ")[0]
         exec(source, names)
