@@ -147,6 +147,13 @@ def test_a_student_makes_a_mistake_mends_it_and_validates(lab):
     expect(dialog).not_to_contain_text("Traceback")
     dialog.get_by_role("button", name="Ok").click()
 
+    go_to(lab, "How far you are")
+    card = cell(lab, 'scorecard("02_attention")')
+    card.locator(".cm-line").last.click()
+    run_cell(lab)
+    expect(card).to_contain_text("1 of 9 exercises solved")
+    shoot(lab, "5-scorecard")
+
 
 def test_the_table_of_contents_names_sections_and_exercises(lab):
     lab.locator('[data-id="table-of-contents"]').click()
@@ -154,7 +161,7 @@ def test_the_table_of_contents_names_sections_and_exercises(lab):
     expect(entries.filter(has_text="Exercise 2.")).to_have_count(9)
     expect(entries.first).to_have_text("2 · Attention")
     expect(entries.last).to_have_text("How far you are")
-    shoot(lab, "5-contents")
+    shoot(lab, "6-contents")
 
 
 def test_the_assignment_list_offers_the_released_unit_and_takes_it_back(lab, course):
