@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FunctionType
 
 import nbformat
 from rich.console import Console
@@ -51,7 +52,8 @@ def submissions(root: Path, unit: str, students: int, rounds: int) -> dict[str, 
     """
     solved = read_notebook(root / "solutions" / unit / f"{unit}.ipynb")
     answers = {grade_id(cell): cell.source for cell in solved.cells if grade_id(cell)}
-    mistakes = [(one.name, wrong) for one in exercises_of(unit) for wrong in one.misconceptions]
+    every = [(one.name, wrong) for one in exercises_of(unit) for wrong in one.misconceptions]
+    mistakes = [(name, wrong) for name, wrong in every if _stands_alone(wrong.function)]
     handed: dict[str, str] = {}
     for number in range(students):
         notebook = read_notebook(root / "course" / unit / f"{unit}.ipynb")
@@ -65,8 +67,13 @@ def submissions(root: Path, unit: str, students: int, rounds: int) -> dict[str, 
     return handed
 
 
+def _stands_alone(function: FunctionType) -> bool:
+    """Whether it uses nothing of the exercises' module but the libraries that a notebook has, too."""
+    return set(function.__code__.co_names) & set(function.__globals__) <= {"math", "torch"}
+
+
 def _renamed(function: object, name: str) -> str:
-    """A misconception's source as a function of the exercise's name; one that leans on helpers raises NameError."""
+    """A misconception's source as a function of the exercise's name."""
     source = inspect.getsource(function)
     start = source.index("def ")
     return source[start:].replace(f"def {function.__name__}", f"def {name}", 1)
